@@ -1,0 +1,238 @@
+"""Running a Hugging Face decoder's own layers on just the rows that somebody reads.
+
+No modelling code is copied: each layer's own forward runs, on the query rows that are wanted, and a small cache
+object hands it the keys and values of the others. Works for every decoder whose attention asks a cache for its
+keys and dispatches through Hugging Face's attention interface; `check_decoder` verifies one that is new.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from voco_model.errors import VocoError
+
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of one layer, (rows, heads, length, size) each."""
+
+VERIFIED = ("llama", "qwen2", "qwen3", "mistral")
+"""Decoder types that the tests hold to the plain forward."""
+
+
+class _KeysMade(Exception):
+    """Stops a layer once its keys and values are made: nobody reads the rest of it."""
+
+
+@dataclass
+class _Tap:
+    """Stands where a layer expects its cache: joins earlier keys, records new ones, or replaces all."""
+
+    past: KeysValues | None = None
+    everything: KeysValues | None = None
+    stop: bool = False
+    new: KeysValues | None = None
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> KeysValues:
+        self.new = keys, values
+        if self.stop:
+            raise _KeysMade
+        if self.everything is not None:
+            return self.everything
+        return _join(self.past, self.new)
+
+
+def _join(past: KeysValues | None, new: KeysValues) -> KeysValues:
+    if past is None:
+        return new
+    return torch.cat([past[0], new[0]], dim=2), torch.cat([past[1], new[1]], dim=2)
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """`x[b, index[b, i]]` for x of (rows, length, ...)."""
+    shape = index.shape + (1,) * (x.dim() - 2)
+    return x.gather(1, index.view(shape).expand(*index.shape, *x.shape[2:]))
+
+
+def _mask_rows(mask: Tensor | None, index: Tensor, n_past: int, n_keys: int, dtype: torch.dtype) -> Tensor:
+    """The mask of some query rows; plain causality is written out, since a cut square is not one."""
+    if mask is not None:
+        mask = mask.expand(index.shape[0], -1, -1, -1)
+        return mask.gather(2, index[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[3]))
+    keys = torch.arange(n_keys, device=index.device)
+    hidden = keys > index[:, None, :, None] + n_past
+    return torch.zeros(hidden.shape, dtype=dtype, device=index.device).masked_fill(
+        hidden, torch.finfo(dtype).min
+    )
+
+
+@dataclass
+class Passed:
+    """What a pass through the decoder left behind."""
+
+    hidden: Tensor | None
+    """Normalised last hidden states of the rows that were to be read, (rows, read, width)."""
+    kept: list[KeysValues] = field(default_factory=list)
+    """Per layer, the keys and values of the rows that were to be kept."""
+
+
+class Decoder:
+    """A causal language model seen as embeddings, layers, a norm and a head."""
+
+    def __init__(self, language_model: nn.Module, checkpointing: bool = False) -> None:
+        base = language_model.get_decoder()
+        self.embeddings = base.get_input_embeddings()
+        self.layers: nn.ModuleList = base.layers
+        self.norm: nn.Module = base.norm
+        self.rotary: nn.Module = base.rotary_emb
+        self.head: nn.Module = language_model.get_output_embeddings()
+        self.checkpointing = checkpointing
+
+    def run(
+        self,
+        embeds: Tensor,
+        positions: Tensor,
+        mask: Tensor | None = None,
+        past: list[KeysValues] | None = None,
+        read: Tensor | None = None,
+        keep: Tensor | None = None,
+    ) -> Passed:
+        """Pass `embeds` (rows, length, width) through the layers, computing only what is asked for.
+
+        mask: additive, (rows, 1, length, past + length); None is plain causal attention, without past.
+        past: per layer, keys and values that stand before these rows.
+        read: (rows, n) indices whose last hidden states are wanted; None for none.
+        keep: (rows, n) indices whose keys and values are wanted; None for none.
+        """
+        if past is not None and mask is None:
+            raise VocoError("earlier keys need a mask that says who sees them")
+        state = _State(embeds, positions, mask, self.rotary(embeds, position_ids=positions))
+        kept: list[KeysValues] = []
+        for number, layer in enumerate(self.layers):
+            before = past[number] if past is not None else None
+            wanted = self._wanted_rows(len(self.layers) - 1 - number, read, keep)
+            keys_values = self._layer(layer, state, before, wanted)
+            if keep is not None:
+                chosen = keep if keys_values[0].shape[2] != keep.shape[1] else None
+                kept.append(keys_values if chosen is None else _pick(keys_values, chosen))
+        hidden = self.norm(state.hidden) if read is not None else None
+        return Passed(hidden, kept)
+
+    @staticmethod
+    def _wanted_rows(layers_above: int, read: Tensor | None, keep: Tensor | None) -> "_Wanted":
+        """Which rows of a layer's output somebody reads."""
+        if layers_above == 0:
+            return _Wanted(read) if read is not None else _Wanted(None, nothing=True)
+        if layers_above == 1 and read is None:
+            return _Wanted(keep)
+        return _Wanted(None)
+
+    def _layer(
+        self, layer: nn.Module, state: "_State", past: KeysValues | None, wanted: "_Wanted"
+    ) -> KeysValues:
+        """Advance the state by one layer; gives the new keys and values of all the state's rows."""
+        if wanted.nothing or wanted.rows is not None:
+            keys_values = self._call(_only_keys, layer, state.hidden, *state.cos_sin)
+            if wanted.nothing:
+                return keys_values
+            n_past = past[0].shape[2] if past is not None else 0
+            n_keys = n_past + state.hidden.shape[1]
+            mask = _mask_rows(state.mask, wanted.rows, n_past, n_keys, state.hidden.dtype)
+            state.cut(wanted.rows, mask)
+            everything = _join(past, keys_values)
+            state.hidden = self._call(_only_output, layer, state.hidden, *state.cos_sin, mask, *everything)
+            return keys_values
+        state.hidden, *keys_values = self._call(
+            _whole, layer, state.hidden, *state.cos_sin, state.mask, *(past or (None, None))
+        )
+        return keys_values[0], keys_values[1]
+
+    def _call(self, function: Callable, *args: Any) -> Any:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(function, *args, use_reentrant=False)
+        return function(*args)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The rows of a layer's output that are read: some, all (no rows named), or none at all."""
+
+    rows: Tensor | None
+    nothing: bool = False
+
+
+@dataclass
+class _State:
+    """The rows on their way up."""
+
+    hidden: Tensor
+    positions: Tensor
+    mask: Tensor | None
+    cos_sin: tuple[Tensor, Tensor]
+
+    def cut(self, rows: Tensor, mask: Tensor) -> None:
+        """Go on with some rows only."""
+        self.hidden, self.positions, self.mask = _rows(self.hidden, rows), self.positions.gather(1, rows), mask
+        cos, sin = (x.expand(rows.shape[0], -1, -1) for x in self.cos_sin)
+        self.cos_sin = _rows(cos, rows), _rows(sin, rows)
+
+
+def _pick(keys_values: KeysValues, index: Tensor) -> KeysValues:
+    keys, values = (_rows(x.transpose(1, 2), index).transpose(1, 2) for x in keys_values)
+    return keys, values
+
+
+def _whole(
+    layer: nn.Module,
+    hidden: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    mask: Tensor | None,
+    past_keys: Tensor | None,
+    past_values: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    past = (past_keys, past_values) if past_keys is not None and past_values is not None else None
+    tap = _Tap(past=past)
+    hidden = layer(
+        hidden, attention_mask=mask, position_embeddings=(cos, sin), past_key_values=tap, use_cache=True
+    )
+    assert tap.new is not None
+    return hidden, *tap.new
+
+
+def _only_keys(layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor) -> KeysValues:
+    tap = _Tap(stop=True)
+    try:
+        layer(hidden, attention_mask=None, position_embeddings=(cos, sin), past_key_values=tap, use_cache=True)
+    except _KeysMade:
+        assert tap.new is not None
+        return tap.new
+    raise VocoError(f"{type(layer).__name__} never asked its cache for keys; this decoder cannot be driven")
+
+
+def _only_output(
+    layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor
+) -> Tensor:
+    tap = _Tap(everything=(keys, values))
+    return layer(
+        hidden, attention_mask=mask, position_embeddings=(cos, sin), past_key_values=tap, use_cache=True
+    )
+
+
+@torch.no_grad()
+def check_decoder(language_model: nn.Module) -> None:
+    """Hold an unknown decoder's layers, run our way, to its own forward on three tokens."""
+    if language_model.config.model_type in VERIFIED or next(language_model.parameters()).is_meta:
+        return
+    name = language_model.config.model_type
+    try:
+        decoder = Decoder(language_model)
+        ids = torch.arange(3, device=language_model.device)[None]
+        plain = language_model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+        ours = decoder.run(decoder.embeddings(ids), ids, read=ids[:, -1:]).hidden
+    except (AttributeError, TypeError) as error:
+        raise VocoError(f"decoder type '{name}' cannot be driven layer by layer: {error}") from error
+    if ours is None or not torch.allclose(plain[:, -1:], ours, rtol=1e-2, atol=1e-2 * float(plain.abs().max())):
+        raise VocoError(f"decoder type '{name}' computes more than its layers; use one of {', '.join(VERIFIED)}")

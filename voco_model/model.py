@@ -1,0 +1,452 @@
+"""VoCo-LLaMA: a vision tower, a projector, a compressor and any causal decoder, read through the rule."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    GenerationMixin,
+    PreTrainedModel,
+    initialization,
+)
+from transformers.cache_utils import DynamicCache
+from transformers.modeling_outputs import ModelOutput
+
+from voco_model import attention, digest
+from voco_model.cache import VocoCache
+from voco_model.config import VocoConfig
+from voco_model.decoder import Decoder, check_decoder
+from voco_model.errors import VocoError
+from voco_model.generation import VocoGeneration
+from voco_model.plan import Batch, Gathered, Wanted
+from voco_model.rotary import inverse_frequencies
+from voco_model.rule import additive_mask, block_mask, tokens
+from voco_model.segments import Kind, Segments
+from voco_model.two_phase import Compressed, compress, from_caches, read_text
+from voco_model.vision import QFormer, VisionTower, build_compressor, build_projector
+
+
+@dataclass
+class VocoOutput(ModelOutput):
+    """What a forward gives. `logits` are (wanted, vocabulary), or (rows, 1, vocabulary) without labels."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: DynamicCache | None = None
+    visible: Tensor | None = None
+    """(rows, keys) of `past_key_values`, which the next token sees."""
+    next_positions: Tensor | None = None
+    """(rows,) the position number of the next token."""
+
+
+@dataclass
+class ImageEmbeds:
+    """What stands at the images' places: (images, tokens, width) each."""
+
+    vision: Tensor
+    voco: Tensor
+
+
+class VocoPreTrainedModel(PreTrainedModel):
+    """Initialisation and saving, as Hugging Face wants them."""
+
+    config_class = VocoConfig
+    base_model_prefix = "voco"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _no_split_modules = ("CLIPEncoderLayer", "LlamaDecoderLayer")
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, QFormer):
+            std = getattr(self.config.text_config, "initializer_range", 0.02)
+            initialization.normal_(module.queries, std=std)
+
+
+class VocoForConditionalGeneration(VocoPreTrainedModel, VocoGeneration, GenerationMixin):
+    """Images are compressed into VoCo tokens inside the decoder; text reads only those.
+
+    A batch is `input_ids`, `kinds` and `images` (see `voco_model.segments`), as the processor makes it, and the
+    images as `pixel_values` or as `voco_caches`; the numbers in `images` count these.
+    """
+
+    def __init__(self, config: VocoConfig) -> None:
+        super().__init__(config)
+        config.text_config._attn_implementation = attention.NAME
+        self.vision_tower = VisionTower(config)
+        self.projector = build_projector(config) if config.n_vision else None
+        self.compressor = build_compressor(config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self._checked = False
+        self._digest: tuple[Any, str] | None = None
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.language_model.get_output_embeddings()
+
+    def get_decoder(self) -> nn.Module:
+        return self.language_model.get_decoder()
+
+    @property
+    def decoder(self) -> Decoder:
+        """The decoder, to be run row by row."""
+        if not self._checked:
+            check_decoder(self.language_model)
+            self._checked = True
+        return Decoder(self.language_model, checkpointing=self.is_activation_checkpointing and self.training)
+
+    def embed_images(self, pixel_values: Tensor, n_voco: int | None = None) -> ImageEmbeds:
+        """Pixels to what stands at the vision and VoCo places."""
+        config = self.config
+        features = self.vision_tower(pixel_values.to(self.dtype))
+        n_images, width = features.shape[0], config.text_config.hidden_size
+        vision = features.new_empty(n_images, 0, width)
+        if self.projector is not None:
+            vision = self.projector(features)
+            if config.vision_suffix_ids:
+                suffix = torch.tensor(config.vision_suffix_ids, device=vision.device)
+                closing = self.get_input_embeddings()(suffix).expand(n_images, -1, -1)
+                vision = torch.cat([vision, closing], 1)
+        voco = features.new_empty(n_images, 0, width)
+        if self.compressor is not None:
+            voco = self.compressor(features, config.n_voco if n_voco is None else n_voco)
+        return ImageEmbeds(vision, voco)
+
+    def embed(self, at: Gathered | Batch, images: ImageEmbeds | None) -> Tensor:
+        """(rows, length, width): token embeddings, and the images' own at their places."""
+        kinds, numbers = at.segments
+        is_text = (kinds == Kind.TEXT) | (kinds == Kind.PREFIX)
+        embeds = self.get_input_embeddings()(at.ids.masked_fill(~is_text, 0))
+        if images is None:
+            return embeds
+        embeds = embeds.clone()
+        for kind, source in ((Kind.VISION, images.vision), (Kind.VOCO, images.voco)):
+            here = kinds == kind
+            if here.any():
+                embeds[here] = source[numbers[here].long(), at.ordinals[here]].to(embeds.dtype)
+        return embeds
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        kinds: Tensor | None = None,
+        images: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        voco_caches: list[VocoCache] | None = None,
+        labels: Tensor | None = None,
+        logits_at: Tensor | None = None,
+        n_voco: int | None = None,
+        mode: str = "two_phase",
+        reading: str | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        past_key_values: DynamicCache | None = None,
+        visible: Tensor | None = None,
+        next_positions: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        use_cache: bool = False,
+        return_dict: bool = True,
+    ) -> VocoOutput:
+        """Logits, and a loss where there are labels, at just the positions that are asked for.
+
+        labels: (rows, length), -100 where there is none; logits are given for each label, in row order.
+        logits_at: (rows, length) mask of positions whose next-token logits are wanted instead.
+        n_voco: read fewer VoCo tokens than the batch has places for.
+        mode: "two_phase", or "one_pass" / "one_pass_flex": the masked reference over the whole sequence.
+        reading: "rule" or "causal", instead of the configuration's.
+        attention_mask: ignored; the kinds say what is padding.
+        """
+        if next_positions is not None:
+            return self._continue(input_ids, past_key_values, visible, next_positions)
+        batch = self._batch(input_ids, kinds, images, n_voco)
+        reading = reading or self.config.reading
+        wanted = self._wanted(batch, labels, logits_at)
+        if mode == "two_phase":
+            hidden, cache = self._two_phase(batch, pixel_values, voco_caches, wanted, reading, use_cache)
+        elif mode in ("one_pass", "one_pass_flex"):
+            hidden, cache = self._one_pass(batch, pixel_values, wanted, reading, mode == "one_pass_flex"), None
+        else:
+            raise VocoError(f"mode '{mode}' is unknown; choose two_phase, one_pass or one_pass_flex")
+        logits = self.get_output_embeddings()(hidden)
+        loss = None
+        if labels is not None:
+            loss = _loss(logits, labels[labels != -100], num_items_in_batch)
+        elif logits_at is None:
+            logits = logits[:, None]
+        output = VocoOutput(loss=loss, logits=logits)
+        if cache is not None and use_cache:
+            output.past_key_values = cache.into(past_key_values)
+            output.visible, output.next_positions = cache.visible, cache.next_positions
+        return output
+
+    def _batch(self, ids: Tensor, kinds: Tensor | None, images: Tensor | None, n_voco: int | None) -> Batch:
+        if kinds is None or images is None:
+            raise VocoError("kinds and images are missing; make the batch with the processor")
+        segments = Segments(kinds, images)
+        if n_voco is not None:
+            segments = segments.limited(self.check_n_voco(n_voco))
+        return Batch.of(ids, *segments, self.config.positions, self.config.window)
+
+    def check_n_voco(self, n_voco: int | None) -> int:
+        """The number of VoCo tokens to use, refused when the model was not made for it."""
+        most = self.config.n_voco
+        n_voco = most if n_voco is None else n_voco
+        if not min(1, most) <= n_voco <= most:
+            raise VocoError(f"n_voco is {n_voco}; this model was trained with {most}: choose 1 to {most}")
+        return n_voco
+
+    @staticmethod
+    def _wanted(batch: Batch, labels: Tensor | None, logits_at: Tensor | None) -> Wanted:
+        if labels is not None:
+            if labels.shape != batch.ids.shape:
+                raise VocoError(f"labels {tuple(labels.shape)} and input_ids {tuple(batch.ids.shape)} differ")
+            return Wanted.before_labels(batch, labels.cpu().numpy())
+        if logits_at is not None:
+            return Wanted.marked(logits_at.cpu().numpy())
+        return Wanted.last(batch)
+
+    def _images(self, batch: Batch, pixel_values: Tensor | None) -> ImageEmbeds | None:
+        if not batch.blocks:
+            return None
+        if pixel_values is None:
+            raise VocoError("the rows show images, but neither pixel_values nor voco_caches were given")
+        highest = max(block.image for block in batch.blocks)
+        if highest >= len(pixel_values):
+            raise VocoError(f"the rows show image {highest}, but {len(pixel_values)} pictures were given")
+        n_voco = max(len(block.voco) for block in batch.blocks)
+        embeds = self.embed_images(pixel_values, self.check_n_voco(n_voco))
+        if any(len(block.vision) != embeds.vision.shape[1] for block in batch.blocks):
+            raise VocoError(
+                f"an image takes {embeds.vision.shape[1]} vision places, the batch has others;"
+                " was it made by another model's processor?"
+            )
+        return embeds
+
+    def _two_phase(
+        self,
+        batch: Batch,
+        pixel_values: Tensor | None,
+        caches: list[VocoCache] | None,
+        wanted: Wanted,
+        reading: str,
+        keep: bool,
+    ) -> tuple[Tensor, "_Continuation | None"]:
+        compressed: Compressed | None = None
+        embeds: ImageEmbeds | None = None
+        if caches is not None:
+            compressed = self._from_caches(batch, caches, reading)
+        else:
+            embeds = self._images(batch, pixel_values)
+
+        def embed(at: Gathered) -> Tensor:
+            return self.embed(at, embeds)
+
+        if embeds is not None and reading == "rule":
+            compressed = compress(self.decoder, batch, embed, wanted.inside_blocks(batch))
+        read = read_text(
+            self.decoder,
+            batch,
+            embed,
+            compressed,
+            wanted,
+            reading=reading,
+            prefix_visible=self.config.prefix_visible,
+            keep=keep,
+        )
+        if not keep:
+            return read.hidden, None
+        positions = batch.positions.masked_fill(batch.segments.kinds == Kind.PAD, -1)
+        return read.hidden, _Continuation(read.kept, read.visible, positions.max(1).values + 1)
+
+    def _from_caches(self, batch: Batch, caches: list[VocoCache], reading: str) -> Compressed | None:
+        if reading != "rule":
+            raise VocoError("a cache holds compressed images only; read it with reading 'rule'")
+        for cache in caches:
+            if cache.model != self.digest():
+                raise VocoError(
+                    f"the cache was made by model {cache.model[:12]}, this is {self.digest()[:12]};"
+                    " compress the image again with this model"
+                )
+        return from_caches(batch, caches, self.device, self.dtype) if batch.blocks else None
+
+    def _one_pass(
+        self, batch: Batch, pixel_values: Tensor | None, wanted: Wanted, reading: str, flex: bool
+    ) -> Tensor:
+        """The reference: the whole sequence at once, under one mask."""
+        embeds = self.embed(batch, self._images(batch, pixel_values))
+        visible = self.config.prefix_visible
+        if flex:
+            mask = block_mask(batch.segments, visible, reading)
+        else:
+            positions = tokens(batch.segments)
+            mask = additive_mask(positions, positions, embeds.dtype, visible, reading)
+        hidden = self.get_decoder()(
+            inputs_embeds=embeds, attention_mask=mask, position_ids=batch.positions, use_cache=False
+        ).last_hidden_state
+        return hidden[torch.from_numpy(wanted.rows), torch.from_numpy(wanted.columns)]
+
+    def _continue(
+        self,
+        input_ids: Tensor,
+        past: DynamicCache | None,
+        visible: Tensor | None,
+        positions: Tensor,
+    ) -> VocoOutput:
+        """One more text token for every row, on top of what was kept."""
+        assert past is not None
+        assert visible is not None
+        if int(positions.max()) >= self.config.window:
+            raise VocoError(
+                f"the answer reached the end of the model's window of {self.config.window} positions;"
+                " ask for fewer new tokens"
+            )
+        visible = torch.cat([visible, torch.ones_like(visible[:, :1])], 1)
+        mask = torch.zeros(visible.shape, dtype=self.dtype, device=visible.device)
+        mask = mask.masked_fill(~visible, torch.finfo(self.dtype).min)[:, None, None]
+        out = self.language_model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=positions[:, None],
+            past_key_values=past,
+            use_cache=True,
+        )
+        return VocoOutput(
+            logits=out.logits, past_key_values=past, visible=visible, next_positions=positions + 1
+        )
+
+    def digest(self) -> str:
+        """The model's name in caches and stores: its weights and configuration, computed once per change."""
+        state = tuple((p.data_ptr(), p._version, p.dtype) for p in self.state_dict().values())
+        if self._digest is None or self._digest[0] != state:
+            self._digest = state, digest.of_model(self, self.config.to_dict())
+        return self._digest[1]
+
+    @torch.no_grad()
+    def compress(
+        self,
+        pixel_values: Tensor,
+        n_voco: int | None = None,
+        image_digests: list[str] | None = None,
+        prefix_ids: list[int] | None = None,
+        place: int | None = None,
+        chunk: int = 32,
+    ) -> VocoCache:
+        """Images as one cache, each in the place it has when the sequence opens with them in this order.
+
+        prefix_ids: the prefix that the images see, by default the beginning-of-sequence token.
+        place: the position of the first image's first token, where text stands before it.
+        chunk: how many images are in memory at once.
+        """
+        parts = list(self.compress_chunks(pixel_values.split(chunk), n_voco, image_digests, prefix_ids, place))
+        return VocoCache._joined(parts)
+
+    @torch.no_grad()
+    def compress_chunks(
+        self,
+        chunks: Any,
+        n_voco: int | None = None,
+        image_digests: list[str] | None = None,
+        prefix_ids: list[int] | None = None,
+        place: int | None = None,
+    ) -> Iterator[VocoCache]:
+        """`compress`, one cache for each chunk of an iterable of pixel values; only one chunk is in memory."""
+        config = self.config
+        if config.compressor == "none":
+            raise VocoError("compressor 'none' has no VoCo tokens to keep; there is nothing to cache")
+        n_voco = self.check_n_voco(n_voco)
+        if prefix_ids is None:
+            bos = config.text_config.bos_token_id
+            prefix_ids = [] if bos is None else [bos]
+        gap = config.n_vision if config.positions == "layout" else 0
+        place = len(prefix_ids) + gap if place is None else place
+        done = 0
+        for pixels in chunks:
+            digests = image_digests[done : done + len(pixels)] if image_digests else None
+            yield self._compress_chunk(pixels, n_voco, digests, prefix_ids, place, gap)
+            place += len(pixels) * (n_voco + gap)
+            done += len(pixels)
+
+    def _compress_chunk(
+        self, pixels: Tensor, n_voco: int, digests: list[str] | None, prefix_ids: list[int], place: int, gap: int
+    ) -> VocoCache:
+        batch = self._image_rows(len(pixels), n_voco, prefix_ids, place, gap)
+        embeds = self.embed_images(pixels.to(self.device), n_voco)
+        compressed = compress(self.decoder, batch, lambda at: self.embed(at, embeds))
+        blocks = digests or [digest.of_pixels(p) for p in pixels]
+        return VocoCache(
+            keys=torch.stack([k.transpose(0, 1) for k, _ in compressed.layers]),
+            values=torch.stack([v.transpose(0, 1) for _, v in compressed.layers]),
+            positions=batch.positions[:, -n_voco:].flatten(),
+            blocks=tuple((block, n_voco) for block in blocks),
+            model=self.digest(),
+            inverse_frequencies=self._frequencies(),
+            gap=gap,
+        )
+
+    def _image_rows(self, n: int, n_voco: int, prefix_ids: list[int], place: int, gap: int) -> Batch:
+        """One row `prefix | vision | VoCo` for each image, at the positions of its place."""
+        n_prefix, n_vision = len(prefix_ids), self.config.n_vision
+        kinds = [Kind.PREFIX] * n_prefix + [Kind.VISION] * n_vision + [Kind.VOCO] * n_voco
+        device = self.device
+        numbers = torch.arange(n, device=device)[:, None].expand(-1, len(kinds)).clone()
+        numbers[:, :n_prefix] = -1
+        segments = Segments(torch.tensor([kinds] * n, device=device), numbers)
+        ids = torch.zeros(n, len(kinds), dtype=torch.long, device=device)
+        ids[:, :n_prefix] = torch.tensor(prefix_ids, dtype=torch.long, device=device)
+        starts = place + torch.arange(n, device=device)[:, None] * (n_voco + gap)
+        block = torch.arange(-n_vision, n_voco, device=device)
+        prefix = torch.arange(n_prefix, device=device).expand(n, -1)
+        positions = torch.cat([prefix, starts + block], 1)
+        if int(positions.max()) >= self.config.window:
+            raise VocoError(
+                f"{n} more images at position {place} run past the model's window of {self.config.window};"
+                " use fewer images, fewer VoCo tokens, or `compact` positions"
+            )
+        return Batch(ids, segments, positions, segments.ordinals())
+
+    def _frequencies(self) -> Tensor:
+        if not hasattr(self, "_inverse_frequencies"):
+            self._inverse_frequencies = inverse_frequencies(self.language_model)
+        return self._inverse_frequencies
+
+
+@dataclass
+class _Continuation:
+    """What a next token needs of the tokens before it."""
+
+    layers: list[tuple[Tensor, Tensor]]
+    visible: Tensor
+    next_positions: Tensor
+
+    def into(self, cache: DynamicCache | None) -> DynamicCache:
+        cache = DynamicCache() if cache is None else cache
+        for number, (keys, values) in enumerate(self.layers):
+            cache.update(keys, values, number)
+        return cache
+
+
+def _loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None) -> Tensor:
+    """Mean cross-entropy, or its sum over the number of items that the trainer counted."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    if num_items is None:
+        return F.cross_entropy(logits, targets)
+    return F.cross_entropy(logits, targets, reduction="sum") / num_items
+
+
+AutoConfig.register("voco", VocoConfig)
+AutoModel.register(VocoConfig, VocoForConditionalGeneration)
+AutoModelForImageTextToText.register(VocoConfig, VocoForConditionalGeneration)
