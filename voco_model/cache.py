@@ -139,7 +139,9 @@ class VocoCache:
         """Write one safetensors file; it appears under its name only when it is whole."""
         named = self._named()
         about = self._about()
-        metadata = {"format": FORMAT, "about": about, "digest": digest.of_tensors(sorted(named.items()), about)}
+        header = {"format": FORMAT, "about": about, "digest": digest.of_tensors(sorted(named.items()), about)}
+        # One key only: safetensors writes several in no fixed order, and equal caches shall be equal files.
+        metadata = {"voco": json.dumps(header)}
         with whole_file(Path(path)) as temporary:
             save_file({k: v.detach().contiguous().cpu() for k, v in named.items()}, temporary, metadata=metadata)
         return Path(path)
@@ -149,16 +151,16 @@ class VocoCache:
         """Read a saved cache; a damaged one is refused."""
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
+                header = json.loads((file.metadata() or {}).get("voco", "{}"))
                 named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             raise VocoError(f"{path}: no such cache file; make it with compress(image).save(path)") from None
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise VocoError(f"{path}: not a readable cache file ({error}); compress the image again") from None
-        if metadata.get("format") != FORMAT:
+        if header.get("format") != FORMAT:
             raise VocoError(f"{path}: not a VoCo cache of format {FORMAT}; compress the image again")
-        about = metadata.get("about", "")
-        if digest.of_tensors(sorted(named.items()), about) != metadata.get("digest"):
+        about = header.get("about", "")
+        if digest.of_tensors(sorted(named.items()), about) != header.get("digest"):
             raise VocoError(f"{path}: the content does not match its digest; compress the image again")
         return cls._from_named(named, json.loads(about))
 

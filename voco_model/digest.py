@@ -20,10 +20,25 @@ def of_tensors(named: Iterable[tuple[str, Tensor]], extra: str = "") -> str:
     return digest.hexdigest()
 
 
+_NOT_COMPUTATION = (
+    "transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", "use_cache", "return_dict",
+    "output_hidden_states", "output_attentions", "id2label", "label2id", "problem_type",
+)  # fmt: skip
+"""Configuration keys that say how a model was saved or is called, not what it computes."""
+
+
 def of_model(model: nn.Module, config: dict[str, Any]) -> str:
     """What the model computes: its weights and the configuration keys that shape the computation."""
-    kept = {key: value for key, value in sorted(config.items()) if key not in ("transformers_version", "_name_or_path")}
-    return of_tensors(sorted(model.state_dict().items()), json.dumps(kept, sort_keys=True, default=str))
+    shaping = json.dumps(_shaping(config), sort_keys=True, default=str)
+    return of_tensors(sorted(model.state_dict().items()), shaping)
+
+
+def _shaping(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _shaping(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in _NOT_COMPUTATION
+    }
 
 
 def of_image(image: Image.Image, preprocessing: str) -> str:

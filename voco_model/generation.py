@@ -42,6 +42,6 @@ class VocoGeneration(GenerationMixin):
         if expand_size == 1:
             return input_ids, kwargs
         by_row = ("kinds", "images", "attention_mask")
-        repeated = {k: v.repeat_interleave(expand_size, 0) for k, v in kwargs.items() if k in by_row}
+        repeated = {k: kwargs[k].repeat_interleave(expand_size, 0) for k in by_row if kwargs.get(k) is not None}
         assert input_ids is not None
         return input_ids.repeat_interleave(expand_size, 0), kwargs | repeated

@@ -86,9 +86,12 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoGeneration, Generati
         self.projector = build_projector(config) if config.n_vision else None
         self.compressor = build_compressor(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.gradient_checkpointing = False
         self._checked = False
         self._digest: tuple[Any, str] | None = None
         self.post_init()
+        if self.generation_config is not None and config.voco_token_id is not None:
+            self.generation_config.suppress_tokens = [config.voco_token_id]
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
@@ -108,7 +111,13 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoGeneration, Generati
         if not self._checked:
             check_decoder(self.language_model)
             self._checked = True
-        return Decoder(self.language_model, checkpointing=self.is_activation_checkpointing and self.training)
+        return Decoder(self.language_model, checkpointing=self.gradient_checkpointing and self.training)
+
+    def _set_gradient_checkpointing(self, enable: bool = True, *args: Any, **kwargs: Any) -> None:
+        """The decoder's layers are recomputed by `Decoder`; on their own they would drop the keys they are given."""
+        super()._set_gradient_checkpointing(enable, *args, **kwargs)
+        for layer in self.get_decoder().layers:
+            layer.gradient_checkpointing = False
 
     def embed_images(self, pixel_values: Tensor, n_voco: int | None = None) -> ImageEmbeds:
         """Pixels to what stands at the vision and VoCo places."""
@@ -275,10 +284,11 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoGeneration, Generati
     def _from_caches(self, batch: Batch, caches: list[VocoCache], reading: str) -> Compressed | None:
         if reading != "rule":
             raise VocoError("a cache holds compressed images only; read it with reading 'rule'")
+        own = self.digest()
         for cache in caches:
-            if cache.model != self.digest():
+            if cache.model != own:
                 raise VocoError(
-                    f"the cache was made by model {cache.model[:12]}, this is {self.digest()[:12]};"
+                    f"the cache was made by model {cache.model[:12]}, this is {own[:12]};"
                     " compress the image again with this model"
                 )
         return from_caches(batch, caches, self.device, self.dtype) if batch.blocks else None

@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from voco_model.errors import VocoError
+
 STEPS_PER_OCTAVE = 8
-LOWEST_OCTAVE = -24
-"""Code 0 stands for 2**-24, code 255 for almost 2**8."""
+LOWEST_OCTAVE = -20
+"""Code 0 stands for 2**-20, code 255 for almost 2**12: more than any half-precision value needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,10 @@ def quantise(x: Tensor) -> Quantised:
 
 def _encode(scale: Tensor) -> Tensor:
     octaves = scale.clamp(min=2.0**LOWEST_OCTAVE).log2() - LOWEST_OCTAVE
-    return (octaves * STEPS_PER_OCTAVE).ceil().clamp(0, 255).to(torch.uint8)
+    code = (octaves * STEPS_PER_OCTAVE).ceil()
+    if code.numel() and not float(code.max()) <= 255:
+        raise VocoError(f"values as large as {127 * float(scale.max()):.3g} do not fit int8's scales; keep the cache plain")
+    return code.to(torch.uint8)
 
 
 def _decode(code: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""The steps, one file each. Steps import `voco_model`; nothing here imports `pipelines`."""

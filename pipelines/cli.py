@@ -1,0 +1,48 @@
+"""The `voco` command: one line of error instead of a traceback, whatever a user gives it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pipelines.commands import ask, compress, demo, import_checkpoint, mask
+
+COMMANDS = (demo, compress, ask, mask, import_checkpoint)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line with all subcommands."""
+    top = argparse.ArgumentParser(
+        prog="voco", description="Compress images into VoCo tokens inside a language model."
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        name = command.__name__.rsplit(".", 1)[1].replace("_", "-")
+        summary = (command.__doc__ or "").split("\n")[0]
+        sub = commands.add_parser(name, help=summary, description=summary)
+        command.add(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; 0 when it worked, 1 when the input was wrong, 130 when interrupted."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader is gone; the rest has nowhere to go
+        return 0
+    except (ValueError, OSError) as error:  # VocoError, and what libraries say of a file or a setting
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        print(f"voco: error: {' '.join(lines)[:600] or type(error).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

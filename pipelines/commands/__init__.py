@@ -1,0 +1,1 @@
+"""The subcommands of `voco`, one file each: `add` declares the arguments, `run` does the work."""

@@ -1,0 +1,54 @@
+"""Imports point downwards only: pipelines -> components -> voco_model; the method imports no machinery."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("pipelines", "components", "voco_model")
+MACHINERY = {"kfp", "mlflow", "dvc", "boto3", "deepspeed", "great_expectations"}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a file imports, wherever the import stands."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide the layer they cross"
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def upward(path: Path, layer: str) -> set[str]:
+    """What a file of a layer imports that it must not."""
+    above = set(LAYERS[: LAYERS.index(layer)]) | {"tests"}
+    if layer == "voco_model":
+        above |= MACHINERY
+    return imported(path) & above
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_downwards(layer):
+    wrong = {str(f.relative_to(ROOT)): up for f in (ROOT / layer).rglob("*.py") if (up := upward(f, layer))}
+    assert not wrong
+
+
+def test_the_check_itself_sees_an_upward_import(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text("def f():\n    from pipelines.cli import main\n    import mlflow.pyfunc\n")
+    assert upward(bad, "voco_model") == {"pipelines", "mlflow"}
+    assert upward(bad, "components") == {"pipelines"}
+
+
+def test_importing_the_library_imports_no_machinery():
+    code = "import sys, voco_model, voco_model.assistant; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "torch" in loaded
+    assert not loaded & MACHINERY

@@ -1,0 +1,1 @@
+"""From conversations and pictures to batches: templates, pictures, tokens, segments."""

@@ -1,0 +1,64 @@
+"""Pictures: opened safely, made square in one of three ways, and turned into pixel values."""
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from voco_model.errors import VocoError
+
+ASPECTS = ("pad", "square", "tiles")
+"""Pad to a square, crop the middle square (CLIP's own way), or tile a high-resolution picture."""
+
+TILE_GRIDS = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 1))
+"""(columns, rows) that a picture may be cut into."""
+
+Source = Image.Image | Path | str | bytes
+
+
+def open_picture(source: Source, where: str = "image") -> Image.Image:
+    """An upright RGB picture; anything that cannot be decoded whole is refused by name."""
+    name = str(source) if isinstance(source, Path | str) else where
+    try:
+        picture = source if isinstance(source, Image.Image) else Image.open(_stream(source))
+        picture = ImageOps.exif_transpose(picture)
+        return picture.convert("RGB")
+    except FileNotFoundError:
+        raise VocoError(f"{name}: no such image file") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise VocoError(f"{name}: cannot be decoded as an image ({reason}); remove or replace it") from None
+
+
+def _stream(source: Path | str | bytes) -> Path | str | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def squares(picture: Image.Image, aspect: str, size: int, background: tuple[int, int, int]) -> list[Image.Image]:
+    """The square pictures that the tower sees: one, or an overview and its tiles."""
+    if aspect == "square":
+        return [ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)]
+    overview = _padded(picture, size, size, background)
+    if aspect == "pad":
+        return [overview]
+    columns, rows = best_grid(picture.size, size)
+    canvas = _padded(picture, columns * size, rows * size, background)
+    corners = [(x * size, y * size) for y in range(rows) for x in range(columns)]
+    return [overview, *(canvas.crop((x, y, x + size, y + size)) for x, y in corners)]
+
+
+def _padded(picture: Image.Image, width: int, height: int, background: tuple[int, int, int]) -> Image.Image:
+    return ImageOps.pad(picture, (width, height), Image.Resampling.BICUBIC, color=background)
+
+
+def best_grid(picture_size: tuple[int, int], size: int) -> tuple[int, int]:
+    """The grid that keeps most of the picture's own pixels, and of those the one that wastes least."""
+
+    def worth(grid: tuple[int, int]) -> tuple[int, int]:
+        columns, rows = grid
+        scale = min(columns * size / picture_size[0], rows * size / picture_size[1])
+        shown = int(picture_size[0] * scale) * int(picture_size[1] * scale)
+        kept = min(shown, picture_size[0] * picture_size[1])
+        return kept, -(columns * rows * size * size - kept)
+
+    return max(TILE_GRIDS, key=worth)

@@ -1,0 +1,253 @@
+"""The processor: conversations and pictures in, batches with explicit segments out."""
+
+from collections.abc import Sequence as Seq
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoProcessor, BatchFeature, CLIPImageProcessorPil, ProcessorMixin
+
+from voco_model import digest
+from voco_model.cache import VocoCache
+from voco_model.config import VocoConfig
+from voco_model.errors import VocoError
+from voco_model.processing.pictures import ASPECTS, Source, open_picture, squares
+from voco_model.processing.sequence import IGNORE, BlockShape, Sequence, write
+from voco_model.processing.templates import IMAGE_TAGS, Turn, template_named, turns_of
+from voco_model.processing.tokenizer import voco_id
+from voco_model.segments import NO_IMAGE, Kind
+
+Item = Source | VocoCache | list[Source]
+"""One image tag's content: a picture, a cache, or the frames of a video."""
+
+
+class VocoProcessor(ProcessorMixin):
+    """Makes the batches that `VocoForConditionalGeneration` takes.
+
+    n_voco, n_vision, vision_suffix_ids, positions: as in the model's configuration.
+    template: a name in `voco_model.processing.templates`.
+    aspect: `pad`, `square` or `tiles`.
+    """
+
+    def __init__(
+        self,
+        image_processor: CLIPImageProcessorPil,
+        tokenizer: Any,
+        n_voco: int = 1,
+        n_vision: int = 576,
+        vision_suffix_ids: Seq[int] = (),
+        positions: str = "compact",
+        window: int = 4096,
+        template: str = "voco",
+        aspect: str = "pad",
+        chat_template: str | None = None,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+        if aspect not in ASPECTS:
+            raise VocoError(f"unknown aspect '{aspect}'; there are {', '.join(ASPECTS)}")
+        template_named(template)
+        self.n_voco, self.n_vision, self.window = n_voco, n_vision, window
+        self.vision_suffix_ids = list(vision_suffix_ids)
+        self.positions, self.template, self.aspect = positions, template, aspect
+
+    @classmethod
+    def for_model(cls, config: VocoConfig, tokenizer: Any, **options: Any) -> "VocoProcessor":
+        """The processor that fits a model's configuration."""
+        size = config.vision_config.image_size
+        pictures = CLIPImageProcessorPil(
+            size={"height": size, "width": size}, do_center_crop=False, do_resize=False
+        )
+        return cls(
+            pictures,
+            tokenizer,
+            n_voco=config.n_voco,
+            n_vision=config.n_vision,
+            vision_suffix_ids=config.vision_suffix_ids,
+            positions=config.positions,
+            window=config.window,
+            **options,
+        )
+
+    def first_place(self, template: str | None = None) -> int:
+        """The position of the first image's first VoCo token in a conversation that begins with an image."""
+        shape = self.block_shape(self.n_voco, from_cache=False)
+        pieces = template_named(template or self.template).pieces(
+            [Turn("user", IMAGE_TAGS[0])], self.tokenizer.eos_token
+        )
+        row = write(pieces, self.tokenizer, iter([[(0, shape)]]), bos_is_prefix=True)
+        before = row.images.index(0)
+        return before + self.n_vision if self.positions == "layout" else before
+
+    @property
+    def size(self) -> int:
+        """The side of the squares that the tower sees."""
+        return int(self.image_processor.size["height"])
+
+    def squares(self, picture: Source, where: str = "image") -> list[Any]:
+        """A picture as the squares that the tower sees; each is compressed on its own."""
+        background = tuple(int(255 * x) for x in self.image_processor.image_mean)
+        return squares(open_picture(picture, where), self.aspect, self.size, background)  # type: ignore[arg-type]
+
+    def pixels(self, square_pictures: list[Any]) -> Tensor:
+        """(squares, 3, size, size) pixel values."""
+        return self.image_processor(images=square_pictures, return_tensors="pt")["pixel_values"]
+
+    def digests(self, square_pictures: list[Any]) -> list[str]:
+        """The squares' names in caches and stores."""
+        how = f"{self.size}|{self.image_processor.image_mean}|{self.image_processor.image_std}"
+        return [digest.of_image(square, how) for square in square_pictures]
+
+    def __call__(
+        self,
+        conversations: Seq[Any],
+        images: Seq[Seq[Item]] | None = None,
+        *,
+        labels: bool = False,
+        n_voco: int | None = None,
+        padding_side: str = "right",
+        max_length: int | None = None,
+        truncation: bool = False,
+        template: str | None = None,
+    ) -> BatchFeature:
+        """A batch of conversations, each a question or a list of turns, with its images.
+
+        images: for each conversation, what its image tags stand for, in order. The same picture object, path
+            or cache in several conversations is one image of the batch and is compressed once.
+        labels: whether to give labels (the assistant's tokens).
+        max_length: how many positions a row may take, by default the model's window; a longer row is an error,
+            or with `truncation` loses its end, but never part of an image's block.
+        """
+        images = [[] for _ in conversations] if images is None else images
+        if len(images) != len(conversations):
+            raise VocoError(f"{len(conversations)} conversations, but {len(images)} lists of images")
+        shelf = _Shelf(self, n_voco)
+        rows = []
+        for number, (conversation, items) in enumerate(zip(conversations, images, strict=True)):
+            rows.append(self._row(number, conversation, items, shelf, template, labels))
+        truncated = [
+            self._fit(number, row, max_length or self.window, truncation) for number, row in enumerate(rows)
+        ]
+        batch = collate(rows, self.tokenizer.pad_token_id, padding_side, labels)
+        shelf.fill(batch)
+        return BatchFeature(batch | {"truncated": torch.tensor(truncated)} if truncation else batch)
+
+    def _row(
+        self, number: int, conversation: Any, items: Seq[Item], shelf: "_Shelf", template: str | None, labels: bool
+    ) -> Sequence:
+        where = f"conversation {number}"
+        turns = turns_of(conversation, where)
+        if labels and turns[-1].role != "assistant":
+            raise VocoError(f"{where}: ends without an answer, so there is nothing to learn from its last turn")
+        n_tags = _count_tags(turns)
+        if n_tags != len(items):
+            raise VocoError(f"{where}: {n_tags} image tags ({IMAGE_TAGS[0]}), but {len(items)} images were given")
+        pieces = template_named(template or self.template).pieces(turns, self.tokenizer.eos_token)
+        shelf.open_row()
+        blocks = (shelf.blocks(item, f"{where}, image {k}") for k, item in enumerate(items))
+        return write(pieces, self.tokenizer, blocks, bos_is_prefix=bool(items))
+
+    def _fit(self, number: int, row: Sequence, most: int, truncation: bool) -> bool:
+        before = len(row)
+        cut = row.fit(most, vision_counts=self.positions == "layout")
+        if cut and not truncation:
+            raise VocoError(
+                f"conversation {number}: {before} tokens are past the limit of {most} positions;"
+                " shorten it, raise max_length, or pass truncation=True"
+            )
+        return cut
+
+    def block_shape(self, n_voco: int, from_cache: bool) -> BlockShape:
+        """An image's places. From a cache, compact positions need no places for vision tokens."""
+        pad = self.tokenizer.pad_token_id
+        shown = 0 if from_cache and self.positions == "compact" else self.n_vision
+        suffix = self.vision_suffix_ids if shown else []
+        voco = [voco_id(self.tokenizer)] * n_voco if n_voco else []
+        return BlockShape([pad] * (shown - len(suffix)) + list(suffix), voco)
+
+
+class _Shelf:
+    """The batch's images: each distinct one once, whoever shows it."""
+
+    def __init__(self, processor: VocoProcessor, n_voco: int | None) -> None:
+        self.processor = processor
+        self.n_voco = processor.n_voco if n_voco is None else n_voco
+        if not min(1, processor.n_voco) <= self.n_voco <= processor.n_voco:
+            raise VocoError(f"n_voco is {self.n_voco}; this model takes 1 to {processor.n_voco}")
+        self.squares: list[Any] = []
+        self.caches: list[VocoCache] = []
+        self.known: dict[Any, list[list[int]]] = {}
+        self.in_row: dict[Any, int] = {}
+        self.kept_alive: list[Item] = []
+
+    def open_row(self) -> None:
+        """Within a row, each showing of an image needs a number of its own."""
+        self.in_row = {}
+
+    def blocks(self, item: Item, where: str) -> list[tuple[int, BlockShape]]:
+        """The image numbers and shapes of an item's blocks."""
+        key = item if isinstance(item, str | bytes) else str(item) if hasattr(item, "__fspath__") else id(item)
+        self.kept_alive.append(item)
+        showing = self.in_row.get(key, 0)
+        self.in_row[key] = showing + 1
+        copies = self.known.setdefault(key, [])
+        if showing == len(copies):
+            copies.append(self._take(item, where))
+        return [(number, self._shape(number)) for number in copies[showing]]
+
+    def _take(self, item: Item, where: str) -> list[int]:
+        if isinstance(item, VocoCache):
+            first, parts = len(self.caches), item.split()
+            self.caches += parts
+        else:
+            first = len(self.squares)
+            frames = item if isinstance(item, list) else [item]
+            parts = [square for frame in frames for square in self.processor.squares(frame, where)]
+            self.squares += parts
+        if self.squares and self.caches:
+            raise VocoError(f"{where}: a batch takes pictures or caches, not both; compress the pictures first")
+        return list(range(first, first + len(parts)))
+
+    def _shape(self, number: int) -> BlockShape:
+        n_voco = min(self.n_voco, self.caches[number].n_tokens) if self.caches else self.n_voco
+        return self.processor.block_shape(n_voco, from_cache=bool(self.caches))
+
+    def fill(self, batch: dict[str, Any]) -> None:
+        """Add the images that the rows still show after truncation, renumbered without gaps."""
+        shown = [n for n in batch["images"].unique().tolist() if n != NO_IMAGE]
+        if not shown:
+            return
+        renumber = torch.full((max(shown) + 1,), NO_IMAGE)
+        renumber[shown] = torch.arange(len(shown))
+        here = batch["images"] != NO_IMAGE
+        batch["images"][here] = renumber[batch["images"][here]]
+        if self.caches:
+            batch["voco_caches"] = [self.caches[n] for n in shown]
+        else:
+            batch["pixel_values"] = self.processor.pixels([self.squares[n] for n in shown])
+
+
+def collate(rows: list[Sequence], pad_id: int, padding_side: str, labels: bool) -> dict[str, Any]:
+    """Rows of unequal lengths as tensors, padded on one side."""
+    if padding_side not in ("left", "right"):
+        raise VocoError(f"padding_side is '{padding_side}'; choose left or right")
+    length = max((len(row) for row in rows), default=0)
+
+    def padded(name: str, filler: int) -> Tensor:
+        out = torch.full((len(rows), length), filler)
+        for k, row in enumerate(rows):
+            start = length - len(row) if padding_side == "left" else 0
+            out[k, start : start + len(row)] = torch.tensor(getattr(row, name), dtype=torch.long)
+        return out
+
+    batch = {"input_ids": padded("ids", pad_id), "kinds": padded("kinds", Kind.PAD), "images": padded("images", NO_IMAGE)}
+    batch["attention_mask"] = (batch["kinds"] != Kind.PAD).long()
+    if labels:
+        batch["labels"] = padded("labels", IGNORE)
+    return batch
+
+
+def _count_tags(turns: Seq[Turn]) -> int:
+    return sum(turn.text.count(tag) for turn in turns for tag in IMAGE_TAGS)
+
+
+AutoProcessor.register(VocoConfig, VocoProcessor)

@@ -1,0 +1,113 @@
+"""One conversation as a sequence of tokens, each with its kind, its image and its label."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from voco_model.errors import VocoError
+from voco_model.processing.templates import Control, Picture, Piece, Text
+from voco_model.segments import NO_IMAGE, Kind
+
+IGNORE = -100
+"""The label of tokens that nobody learns."""
+
+
+@dataclass
+class Sequence:
+    """Parallel lists, one entry for each position."""
+
+    ids: list[int] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def add(self, ids: Iterable[int], kind: Kind, image: int = NO_IMAGE, answer: bool = False) -> None:
+        ids = list(ids)
+        self.ids += ids
+        self.kinds += [int(kind)] * len(ids)
+        self.images += [image] * len(ids)
+        self.labels += ids if answer else [IGNORE] * len(ids)
+
+    def cut(self, length: int) -> None:
+        """Drop everything from `length` on."""
+        for values in (self.ids, self.kinds, self.images, self.labels):
+            del values[length:]
+
+    def fit(self, most: int, vision_counts: bool) -> bool:
+        """Cut to `most` positions without ever cutting an image's block; whether anything was cut."""
+        used, end = 0, len(self)
+        for column, kind in enumerate(self.kinds):
+            used += 1 if kind != Kind.VISION or vision_counts else 0
+            if used > most:
+                end = column
+                break
+        else:
+            return False
+        image = self.images[end]
+        if image != NO_IMAGE:
+            end = self.images.index(image)
+        self.cut(end)
+        return True
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """What one image block looks like in the sequence."""
+
+    vision_ids: list[int]
+    """Placeholders of the features, and the tokens that close them."""
+    voco_ids: list[int]
+
+
+def write(
+    pieces: Iterable[Piece], tokenizer: Any, blocks: Iterator[list[tuple[int, BlockShape]]], bos_is_prefix: bool
+) -> Sequence:
+    """Tokenize the pieces; `blocks` yields, for each picture's place, its (image number, shape) list."""
+    sequence = Sequence()
+    if tokenizer.bos_token_id is not None:
+        sequence.add([tokenizer.bos_token_id], Kind.PREFIX if bos_is_prefix else Kind.TEXT)
+    pending: list[Text] = []
+    for piece in pieces:
+        if isinstance(piece, Text):
+            pending.append(piece)
+            continue
+        _write_text(sequence, pending, tokenizer)
+        pending = []
+        if isinstance(piece, Picture):
+            for number, shape in next(blocks):
+                sequence.add(shape.vision_ids, Kind.VISION, number)
+                sequence.add(shape.voco_ids, Kind.VOCO, number)
+        elif isinstance(piece, Control):
+            sequence.add([_control_id(tokenizer, piece.token)], Kind.TEXT, answer=piece.answer)
+    _write_text(sequence, pending, tokenizer)
+    return sequence
+
+
+def _write_text(sequence: Sequence, pieces: list[Text], tokenizer: Any) -> None:
+    """Tokenize adjoining pieces as the one text that they are; a token with any of an answer in it is learned."""
+    text = "".join(piece.text for piece in pieces)
+    if not text:
+        return
+    coded = tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, verbose=False
+    )
+    answers = bytearray(len(text))
+    at = 0
+    for piece in pieces:
+        if piece.answer:
+            answers[at : at + len(piece.text)] = b"\1" * len(piece.text)
+        at += len(piece.text)
+    for token, (start, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):
+        sequence.add([token], Kind.TEXT, answer=any(answers[start:end]))
+
+
+def _control_id(tokenizer: Any, token: str) -> int:
+    found = tokenizer.get_added_vocab().get(token)
+    if found is None:
+        found = tokenizer.convert_tokens_to_ids(token)
+    if found is None or found == tokenizer.unk_token_id:
+        raise VocoError(f"the tokenizer has no {token} token; choose another chat template for it")
+    return found
