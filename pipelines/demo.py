@@ -18,7 +18,11 @@ from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.processor import VocoProcessor
 from voco_model.processing.tokenizer import byte_tokenizer, voco_id
 
-QUESTIONS = ("What shape is in the middle?", "How many colours are there?", "Is the square left of the circle?")
+QUESTIONS = (
+    "What shape is in the middle?",
+    "How many colours are there?",
+    "Is the square left of the circle?",
+)
 NEW_TOKENS = 8
 
 
@@ -96,9 +100,7 @@ def print_savings(assistant: Assistant, cache: VocoCache, picture: Path) -> None
     config = assistant.model.config
     full = cache.nbytes // cache.n_tokens * config.n_vision
     int8 = cache.quantised().nbytes
-    batches = [
-        assistant.processor([f"<image>\n{QUESTIONS[0]}"], [[image]]) for image in (cache, picture)
-    ]
+    batches = [assistant.processor([f"<image>\n{QUESTIONS[0]}"], [[image]]) for image in (cache, picture)]
     with torch.no_grad():
         read, anew = (executed(lambda b=batch: assistant.model(**b)) for batch in batches)
     print(

@@ -17,7 +17,7 @@ _HOMES = {
     "preset": "config",
     "sample_frames": "video",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

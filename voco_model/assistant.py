@@ -52,7 +52,9 @@ class Assistant:
     ) -> "Assistant":
         """Read a saved model and its processor from a local folder."""
         if not (Path(folder) / "config.json").is_file():
-            raise VocoError(f"{folder}: no model here (config.json is missing); give a folder that save_pretrained wrote")
+            raise VocoError(
+                f"{folder}: no model here (config.json is missing); give a folder that save_pretrained wrote"
+            )
         model = VocoForConditionalGeneration.from_pretrained(folder, dtype=dtype or "auto", use_safetensors=True)
         return cls(model.to(device or "cpu"), VocoProcessor.from_pretrained(folder), store)
 
@@ -122,7 +124,10 @@ class Assistant:
         return self.store.get_or_compute(key, lambda: self._compress([square], n_voco))
 
     def answer(
-        self, caches: VocoCache | Sequence[VocoCache], questions: Question | Sequence[Question], **generation: Any
+        self,
+        caches: VocoCache | Sequence[VocoCache],
+        questions: Question | Sequence[Question],
+        **generation: Any,
     ) -> Any:
         """The answer to a question about a cached image; lists of either give a list of answers.
 

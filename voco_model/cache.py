@@ -152,7 +152,8 @@ class VocoCache:
         try:
             with safe_open(path, framework="pt") as file:
                 header = json.loads((file.metadata() or {}).get("voco", "{}"))
-                named = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                # Copies: the tensors would otherwise be the file itself, and change with it.
+                named = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             raise VocoError(f"{path}: no such cache file; make it with compress(image).save(path)") from None
         except (SafetensorError, OSError, ValueError) as error:
@@ -177,11 +178,10 @@ class VocoCache:
     def _joined(caches: list["VocoCache"]) -> "VocoCache":
         if len(caches) == 1:
             return caches[0]
-        join = Quantised.cat if caches[0].is_quantised else torch.cat
         return replace(
             caches[0],
-            keys=join([c.keys for c in caches], 2),  # type: ignore[operator]
-            values=join([c.values for c in caches], 2),  # type: ignore[operator]
+            keys=_cat([c.keys for c in caches]),
+            values=_cat([c.values for c in caches]),
             positions=torch.cat([c.positions for c in caches]),
             blocks=tuple(block for c in caches for block in c.blocks),
         )
@@ -221,3 +221,11 @@ class VocoCache:
             named["inverse_frequencies"],
             about["gap"],
         )
+
+
+def _cat(parts: list[Stored]) -> Stored:
+    """Tokens one after the other, all plain or all int8."""
+    coded = [part for part in parts if isinstance(part, Quantised)]
+    if coded:
+        return Quantised.cat(coded, 2)
+    return torch.cat([part for part in parts if isinstance(part, Tensor)], 2)

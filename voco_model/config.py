@@ -1,5 +1,6 @@
 """The configuration of a VoCo model, and the presets by name."""
 
+from dataclasses import field
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
@@ -21,16 +22,14 @@ class VocoConfig(PreTrainedConfig):
     sub_configs_defaults = {  # noqa: RUF012 - the base class declares it so
         "vision_config": SubConfigSpec(config_class=AutoConfig, model_type="clip_vision_model"),
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
-        "qformer_config": SubConfigSpec(
-            config_class=AutoConfig, model_type="blip_2_qformer", optional=True
-        ),
+        "qformer_config": SubConfigSpec(config_class=AutoConfig, model_type="blip_2_qformer", optional=True),
     }
 
-    vision_config: dict | PreTrainedConfig | None = None
+    vision_config: Any = None
     """The CLIP-like tower, as its own Hugging Face configuration."""
-    text_config: dict | PreTrainedConfig | None = None
+    text_config: Any = None
     """The causal decoder, as its own Hugging Face configuration."""
-    qformer_config: dict | PreTrainedConfig | None = None
+    qformer_config: Any = None
     """The Q-Former of the `qformer` baseline; None gives a small default one."""
 
     n_voco: int = 1
@@ -53,7 +52,7 @@ class VocoConfig(PreTrainedConfig):
     """The tower's hidden state that is read: -1 is after the last layer, -2 before it."""
     vision_feature_select_strategy: Literal["default", "full"] = "default"
     """Patches only, or the class token too."""
-    vision_suffix_ids: list[int] | None = None
+    vision_suffix_ids: list[int] = field(default_factory=list)
     """Text tokens that close an image's vision tokens (the reference has a newline there)."""
 
     tie_word_embeddings: bool = False
@@ -64,7 +63,6 @@ class VocoConfig(PreTrainedConfig):
             known = ", ".join(sorted(VocoConfig.__annotations__))
             raise VocoError(f"unknown key {', '.join(unknown)} in the VoCo configuration; known keys: {known}")
         super().__post_init__(**kwargs)
-        self.vision_suffix_ids = list(self.vision_suffix_ids or [])
         self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
         self._check()
 
@@ -104,8 +102,7 @@ class VocoConfig(PreTrainedConfig):
         if self.compressor in ("avgpool", "qformer"):
             return 0
         class_token = (
-            self.vision_feature_select_strategy == "full"
-            and self.vision_config.model_type == "clip_vision_model"
+            self.vision_feature_select_strategy == "full" and self.vision_config.model_type == "clip_vision_model"
         )
         return self.n_patches + class_token + len(self.vision_suffix_ids)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
 
 from voco_model.errors import VocoError
 
@@ -41,10 +42,10 @@ class _Tap:
             raise _KeysMade
         if self.everything is not None:
             return self.everything
-        return _join(self.past, self.new)
+        return join(self.past, self.new)
 
 
-def _join(past: KeysValues | None, new: KeysValues) -> KeysValues:
+def join(past: KeysValues | None, new: KeysValues) -> KeysValues:
     if past is None:
         return new
     return torch.cat([past[0], new[0]], dim=2), torch.cat([past[1], new[1]], dim=2)
@@ -63,9 +64,7 @@ def _mask_rows(mask: Tensor | None, index: Tensor, n_past: int, n_keys: int, dty
         return mask.gather(2, index[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[3]))
     keys = torch.arange(n_keys, device=index.device)
     hidden = keys > index[:, None, :, None] + n_past
-    return torch.zeros(hidden.shape, dtype=dtype, device=index.device).masked_fill(
-        hidden, torch.finfo(dtype).min
-    )
+    return torch.zeros(hidden.shape, dtype=dtype, device=index.device).masked_fill(hidden, torch.finfo(dtype).min)
 
 
 @dataclass
@@ -81,12 +80,12 @@ class Passed:
 class Decoder:
     """A causal language model seen as embeddings, layers, a norm and a head."""
 
-    def __init__(self, language_model: nn.Module, checkpointing: bool = False) -> None:
+    def __init__(self, language_model: PreTrainedModel, checkpointing: bool = False) -> None:
         base = language_model.get_decoder()
         self.embeddings = base.get_input_embeddings()
         self.layers: nn.ModuleList = base.layers
         self.norm: nn.Module = base.norm
-        self.rotary: nn.Module = base.rotary_emb
+        self.rotary: Any = base.rotary_emb
         self.head: nn.Module = language_model.get_output_embeddings()
         self.checkpointing = checkpointing
 
@@ -129,19 +128,17 @@ class Decoder:
             return _Wanted(keep)
         return _Wanted(None)
 
-    def _layer(
-        self, layer: nn.Module, state: "_State", past: KeysValues | None, wanted: "_Wanted"
-    ) -> KeysValues:
+    def _layer(self, layer: nn.Module, state: "_State", past: KeysValues | None, wanted: "_Wanted") -> KeysValues:
         """Advance the state by one layer; gives the new keys and values of all the state's rows."""
-        if wanted.nothing or wanted.rows is not None:
+        if wanted.nothing:
+            return self._call(_only_keys, layer, state.hidden, *state.cos_sin)
+        if wanted.rows is not None:
             keys_values = self._call(_only_keys, layer, state.hidden, *state.cos_sin)
-            if wanted.nothing:
-                return keys_values
             n_past = past[0].shape[2] if past is not None else 0
             n_keys = n_past + state.hidden.shape[1]
             mask = _mask_rows(state.mask, wanted.rows, n_past, n_keys, state.hidden.dtype)
             state.cut(wanted.rows, mask)
-            everything = _join(past, keys_values)
+            everything = join(past, keys_values)
             state.hidden = self._call(_only_output, layer, state.hidden, *state.cos_sin, mask, *everything)
             return keys_values
         state.hidden, *keys_values = self._call(
@@ -174,7 +171,11 @@ class _State:
 
     def cut(self, rows: Tensor, mask: Tensor) -> None:
         """Go on with some rows only."""
-        self.hidden, self.positions, self.mask = _rows(self.hidden, rows), self.positions.gather(1, rows), mask
+        self.hidden, self.positions, self.mask = (
+            _rows(self.hidden, rows),
+            self.positions.gather(1, rows),
+            mask,
+        )
         cos, sin = (x.expand(rows.shape[0], -1, -1) for x in self.cos_sin)
         self.cos_sin = _rows(cos, rows), _rows(sin, rows)
 
@@ -216,13 +217,11 @@ def _only_output(
     layer: nn.Module, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, keys: Tensor, values: Tensor
 ) -> Tensor:
     tap = _Tap(everything=(keys, values))
-    return layer(
-        hidden, attention_mask=mask, position_embeddings=(cos, sin), past_key_values=tap, use_cache=True
-    )
+    return layer(hidden, attention_mask=mask, position_embeddings=(cos, sin), past_key_values=tap, use_cache=True)
 
 
 @torch.no_grad()
-def check_decoder(language_model: nn.Module) -> None:
+def check_decoder(language_model: PreTrainedModel) -> None:
     """Hold an unknown decoder's layers, run our way, to its own forward on three tokens."""
     if language_model.config.model_type in VERIFIED or next(language_model.parameters()).is_meta:
         return

@@ -16,7 +16,7 @@ def of_tensors(named: Iterable[tuple[str, Tensor]], extra: str = "") -> str:
     for name, tensor in named:
         flat = tensor.detach().contiguous().cpu().reshape(-1)
         digest.update(f"{name}|{flat.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

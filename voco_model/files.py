@@ -16,6 +16,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """What this process takes away from new files; mkstemp takes away more, and others shall read the result."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

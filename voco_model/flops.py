@@ -25,12 +25,23 @@ def _attention(query: Any, key: Any, value: Any, is_causal: bool) -> int:
     return 2 * rows * heads * pairs * (size + value[3])
 
 
-def _cpu_forward(query: Any, key: Any, value: Any, dropout: float = 0.0, is_causal: bool = False, *_: Any, **__: Any) -> int:
+def _cpu_forward(
+    query: Any, key: Any, value: Any, dropout: float = 0.0, is_causal: bool = False, *_: Any, **__: Any
+) -> int:
     return _attention(query, key, value, is_causal)
 
 
 def _cpu_backward(
-    grad: Any, query: Any, key: Any, value: Any, out: Any, lse: Any, dropout: float, is_causal: bool, *_: Any, **__: Any
+    grad: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    out: Any,
+    lse: Any,
+    dropout: float,
+    is_causal: bool,
+    *_: Any,
+    **__: Any,
 ) -> int:
     return int(_attention(query, key, value, is_causal) * BACKWARD_MATMULS)
 

@@ -6,7 +6,16 @@ from torch import Tensor
 from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import ModelOutput
 
-PROMPT_ONLY = ("kinds", "images", "pixel_values", "voco_caches", "n_voco", "mode", "reading", "attention_mask")
+PROMPT_ONLY = (
+    "kinds",
+    "images",
+    "pixel_values",
+    "voco_caches",
+    "n_voco",
+    "mode",
+    "reading",
+    "attention_mask",
+)
 """Inputs of the first step; later steps read what it kept."""
 
 

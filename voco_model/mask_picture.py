@@ -35,7 +35,9 @@ def example_row(spec: str) -> Segments:
     for part in spec.split():
         letter, count = part[0], part[1:] or "1"
         if letter not in letters or not count.isdigit() or int(count) > 512:
-            raise VocoError(f"'{part}' is not a segment; write p, v, c or t and a count up to 512, as in: p1 v6 c2 t5")
+            raise VocoError(
+                f"'{part}' is not a segment; write p, v, c or t and a count up to 512, as in: p1 v6 c2 t5"
+            )
         image += letter == "v" or (letter == "c" and before != "v")
         kinds += [letters[letter]] * int(count)
         images += [image if letter in "vc" else NO_IMAGE] * int(count)

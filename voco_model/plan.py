@@ -79,9 +79,7 @@ class Batch:
             return torch.where(real, x[row, at], filler)
 
         segments = Segments(take(self.segments.kinds, Kind.PAD), take(self.segments.images, NO_IMAGE))
-        return Gathered(
-            take(self.ids, 0), segments, take(self.ordinals, 0), take(self.positions, 0), index
-        )
+        return Gathered(take(self.ids, 0), segments, take(self.ordinals, 0), take(self.positions, 0), index)
 
 
 def pad(lists: Sequence[np.ndarray]) -> Tensor:
@@ -109,7 +107,9 @@ def plan_compression(batch: Batch) -> Compression:
     """Blocks that would compute the same numbers share one compression."""
     ids, positions = batch.ids.cpu().numpy(), batch.positions.cpu().numpy()
     known: dict[tuple, int] = {}
-    blocks, columns, of_block = [], [], {}
+    blocks: list[Block] = []
+    columns: list[np.ndarray] = []
+    of_block: dict[tuple[int, int], int] = {}
     for block in batch.blocks:
         prefix = batch.columns(block.row, Kind.PREFIX)
         all_columns = np.concatenate([prefix, block.vision, block.voco])

@@ -66,7 +66,9 @@ def _encode(scale: Tensor) -> Tensor:
     octaves = scale.clamp(min=2.0**LOWEST_OCTAVE).log2() - LOWEST_OCTAVE
     code = (octaves * STEPS_PER_OCTAVE).ceil()
     if code.numel() and not float(code.max()) <= 255:
-        raise VocoError(f"values as large as {127 * float(scale.max()):.3g} do not fit int8's scales; keep the cache plain")
+        raise VocoError(
+            f"values as large as {127 * float(scale.max()):.3g} do not fit int8's scales; keep the cache plain"
+        )
     return code.to(torch.uint8)
 
 

@@ -1,7 +1,8 @@
 """Moving keys: rotary positions are relative, so a cached key is moved by rotating it further."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from voco_model.decoder import Decoder, _only_keys
 from voco_model.errors import VocoError
@@ -20,7 +21,7 @@ def rotate(keys: Tensor, steps: Tensor, inverse_frequencies: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def inverse_frequencies(language_model: nn.Module) -> Tensor:
+def inverse_frequencies(language_model: PreTrainedModel) -> Tensor:
     """The decoder's rotary frequencies, after proving on its own first layer that `rotate` moves its keys."""
     decoder = Decoder(language_model)
     frequencies = decoder.rotary.inv_freq.detach().float()

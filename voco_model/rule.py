@@ -17,12 +17,13 @@ from voco_model.segments import Kind, Segments
 # Plain integers: FlexAttention's tracing compares a tensor with an IntEnum member wrongly, and says nothing.
 PAD, PREFIX, VISION, VOCO, TEXT = (int(kind) for kind in Kind)
 
+
 class Token(NamedTuple):
-    """Kind, image number and index of one or many positions: whatever shapes broadcast together."""
+    """Kind, image number and column of one or many positions: whatever shapes broadcast together."""
 
     kind: Tensor
     image: Tensor
-    index: Tensor
+    column: Tensor
 
 
 def sees(query: Token, key: Token, prefix_visible: bool = True) -> Tensor:
@@ -35,13 +36,13 @@ def sees(query: Token, key: Token, prefix_visible: bool = True) -> Tensor:
     vision = (key.kind == VISION) & own_image & q_image
     voco = (key.kind == VOCO) & (((query.kind == VOCO) & own_image) | q_text)
     text = (key.kind == TEXT) & q_text
-    return ((key.index <= query.index) & (prefix | vision | voco | text)) | (key.index == query.index)
+    return ((key.column <= query.column) & (prefix | vision | voco | text)) | (key.column == query.column)
 
 
 def sees_causally(query: Token, key: Token) -> Tensor:
     """Plain causal attention over everything that is not padding: the uncompressed reading."""
     real = (query.kind != PAD) & (key.kind != PAD)
-    return ((key.index <= query.index) & real) | (key.index == query.index)
+    return ((key.column <= query.column) & real) | (key.column == query.column)
 
 
 def sees_under(reading: str, query: Token, key: Token, prefix_visible: bool) -> Tensor:
@@ -49,11 +50,11 @@ def sees_under(reading: str, query: Token, key: Token, prefix_visible: bool) -> 
     return sees(query, key, prefix_visible) if reading == "rule" else sees_causally(query, key)
 
 
-def tokens(segments: Segments, index: Tensor | None = None) -> Token:
-    """The positions of a batch as `Token`, (rows, length) each; indices run along the row by default."""
-    if index is None:
-        index = torch.arange(segments.kinds.shape[1], device=segments.kinds.device).expand_as(segments.kinds)
-    return Token(segments.kinds, segments.images, index)
+def tokens(segments: Segments, columns: Tensor | None = None) -> Token:
+    """The positions of a batch as `Token`, (rows, length) each; columns run along the row by default."""
+    if columns is None:
+        columns = torch.arange(segments.kinds.shape[1], device=segments.kinds.device).expand_as(segments.kinds)
+    return Token(segments.kinds, segments.images, columns)
 
 
 def boolean_mask(queries: Token, keys: Token, prefix_visible: bool = True, reading: str = "rule") -> Tensor:
@@ -75,9 +76,7 @@ def additive_mask(
     Right on every attention implementation; a boolean one is silently misread by the eager one.
     """
     seen = boolean_mask(queries, keys, prefix_visible, reading)
-    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(
-        ~seen, torch.finfo(dtype).min
-    )
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def block_mask(segments: Segments, prefix_visible: bool = True, reading: str = "rule") -> BlockMask:

@@ -36,9 +36,7 @@ class Segments(NamedTuple):
     def limited(self, n_voco: int) -> "Segments":
         """The same rows with at most `n_voco` VoCo tokens per image; the others become padding."""
         excess = (self.kinds == Kind.VOCO) & (self.ordinals() >= n_voco)
-        return Segments(
-            self.kinds.masked_fill(excess, Kind.PAD), self.images.masked_fill(excess, NO_IMAGE)
-        )
+        return Segments(self.kinds.masked_fill(excess, Kind.PAD), self.images.masked_fill(excess, NO_IMAGE))
 
     def ordinals(self) -> Tensor:
         """The place of every position within its run of one kind and image, counted from 0."""
@@ -90,8 +88,6 @@ def _check_block(row: int, image: int, kinds: np.ndarray, ranks: np.ndarray, aga
     if image < 0:
         raise VocoError(f"row {row}: a vision or VoCo token belongs to no image; give it an image number")
     if again or ranks[-1] - ranks[0] + 1 != len(ranks):
-        raise VocoError(
-            f"row {row}: image {image} has two blocks; give a repeated image a number of its own"
-        )
+        raise VocoError(f"row {row}: image {image} has two blocks; give a repeated image a number of its own")
     if (np.diff(kinds.astype(int)) < 0).any():
         raise VocoError(f"row {row}: image {image} has vision tokens after its VoCo tokens")

@@ -178,8 +178,7 @@ class VocoCacheStore:
         if not file.exists():
             return None
         with suppress(Exception):  # damaged bytes may fail in any way
-            # A loaded cache is a view of its file: what happens to the file would happen to it.
-            cache = _owned(VocoCache.load(file), copy=True)
+            cache = VocoCache.load(file)
             if _is_entry(key, cache):
                 self._count("hits_disk")
                 self._remember(key, cache)
@@ -235,12 +234,12 @@ def _is_entry(key: StoreKey, cache: VocoCache) -> bool:
     return (cache.model, cache.blocks, cache.n_tokens) == (key.model, ((key.image, key.n_voco),), key.n_voco)
 
 
-def _owned(cache: VocoCache, copy: bool = False) -> VocoCache:
+def _owned(cache: VocoCache) -> VocoCache:
     """Without autograd, and with copies of views, which would keep the whole batch they are of in memory."""
 
     def own(tensor: Tensor) -> Tensor:
         is_view = tensor.untyped_storage().nbytes() > tensor.nbytes
-        return tensor.detach().clone() if copy or is_view else tensor.detach()
+        return tensor.detach().clone() if is_view else tensor.detach()
 
     named = {name: own(tensor) for name, tensor in cache._named().items()}
     return VocoCache._from_named(named, json.loads(cache._about()))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from voco_model.cache import VocoCache
-from voco_model.decoder import Decoder, KeysValues
+from voco_model.decoder import Decoder, KeysValues, join
 from voco_model.errors import VocoError
 from voco_model.plan import Batch, Gathered, Reads, Wanted, locate, pad, plan_compression
 from voco_model.rule import Token, additive_mask, sees_under, tokens
@@ -95,7 +95,7 @@ def _inside(
 
 
 def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dtype: torch.dtype) -> Compressed:
-    """What phase 1 would give, from images that were compressed before; moved where a row wants them elsewhere."""
+    """What phase 1 would give, from images compressed before; moved where a row wants them elsewhere."""
     starts: dict[tuple[int, int], int] = {}
     known: dict[tuple[int, int], int] = {}
     parts: list[VocoCache] = []
@@ -118,7 +118,10 @@ def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dty
         starts[block.row, block.image] = known[block.image, place]
     tensors = [part.tensors() for part in parts]
     layers = [
-        (torch.cat([k[i] for k, _ in tensors], 1).transpose(0, 1), torch.cat([v[i] for _, v in tensors], 1).transpose(0, 1))
+        (
+            torch.cat([k[i] for k, _ in tensors], 1).transpose(0, 1),
+            torch.cat([v[i] for _, v in tensors], 1).transpose(0, 1),
+        )
         for i in range(len(tensors[0][0]))
     ]
     return Compressed(layers, starts)
@@ -163,12 +166,12 @@ def read_text(
     )
     outside = reads.of(passed.hidden) if passed.hidden is not None else None
     hidden = _merge(outside, compressed.hidden if compressed else None, inside)
-    kept = [_joined(before, new) for before, new in zip(past or [None] * len(passed.kept), passed.kept)]
+    kept = [join(past[number] if past else None, new) for number, new in enumerate(passed.kept)]
     return Read(hidden, kept, _seen_next(keys, reading, prefix_visible))
 
 
 def _fixed_tokens(batch: Batch, compressed: Compressed | None) -> tuple[Tensor, Token]:
-    """The VoCo tokens that each row reads: their numbers among the compressed, and what the rule asks of them."""
+    """The VoCo tokens that each row reads: their numbers among the compressed, and what the rule asks."""
     numbers: list[list[int]] = [[] for _ in batch.kinds]
     columns: list[list[int]] = [[] for _ in batch.kinds]
     for block in batch.blocks if compressed else []:
@@ -193,14 +196,8 @@ def _merge(outside: Tensor | None, inside: Tensor | None, is_inside: np.ndarray)
     return both[torch.from_numpy(np.argsort(order)).to(both.device)]
 
 
-def _joined(before: KeysValues | None, new: KeysValues) -> KeysValues:
-    if before is None:
-        return new
-    return torch.cat([before[0], new[0]], 2), torch.cat([before[1], new[1]], 2)
-
-
 def _seen_next(keys: Token, reading: str, prefix_visible: bool) -> Tensor:
     """(rows, keys): what a text token that follows everything may see."""
-    later = torch.full_like(keys.index[:, :1], torch.iinfo(torch.long).max)
+    later = torch.full_like(keys.column[:, :1], torch.iinfo(torch.long).max)
     query = Token(torch.full_like(keys.kind[:, :1], Kind.TEXT), torch.full_like(later, NO_IMAGE), later)
     return sees_under(reading, query, keys, prefix_visible)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="*", type=Path, help="one image, or several that a conversation opens with")
+    parser.add_argument(
+        "images", nargs="*", type=Path, help="one image, or several that a conversation opens with"
+    )
     parser.add_argument("--model", type=Path, required=True, help="a folder that save_pretrained wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="where the cache goes")
     parser.add_argument("--video", type=Path, help="compress this video instead of images")

@@ -15,7 +15,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--show", action="store_true", help="print the mask (the default without --out)")
     parser.add_argument("--out", type=Path, metavar="FILE.png", help="save the mask as a picture")
-    parser.add_argument("--hide-prefix", action="store_true", help="text does not see the prefix, as in the reference")
+    parser.add_argument(
+        "--hide-prefix", action="store_true", help="text does not see the prefix, as in the reference"
+    )
     parser.add_argument("--causal", action="store_true", help="the uncompressed reading instead of the rule")
 
 

@@ -39,7 +39,16 @@ def peak_of(options: argparse.Namespace, way: str, questions: int) -> int:
     """Peak memory of one way of training, weights, gradients and optimiser included, in a process of its own."""
     given = ["--preset", options.preset, "--images", str(options.images), "--device", options.device]
     given += ["--dtype", options.dtype] + ["--flex"] * options.flex
-    command = [sys.executable, "-m", "tests.benchmarks.run", *given, "--peak", way, "--questions", str(questions)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.run",
+        *given,
+        "--peak",
+        way,
+        "--questions",
+        str(questions),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1200)
     return int(done.stdout.split()[-1])
 
@@ -49,7 +58,9 @@ def print_peak(options: argparse.Namespace) -> None:
     with PeakMemory() as peak:
         trainer = Trainer(options.preset, options.images, options.questions, options.device, options.torch_dtype)
         for _ in range(3):
-            trainer.ours() if options.peak == "ours" else trainer.reference("one_pass_flex" if options.flex else "one_pass")
+            trainer.ours() if options.peak == "ours" else trainer.reference(
+                "one_pass_flex" if options.flex else "one_pass"
+            )
     print(peak.bytes)
 
 
@@ -57,15 +68,34 @@ def asking(options: argparse.Namespace) -> list[dict]:
     """A question on a cached image, to its first token and to an answer of eight."""
     subject = Asking(options.preset, options.device, options.torch_dtype)
     rows = []
-    for n_tokens, name in ((1, "question on a cached image, to the first token"), (8, "the same, to an answer of 8 tokens")):
+    for n_tokens, name in (
+        (1, "question on a cached image, to the first token"),
+        (8, "the same, to an answer of 8 tokens"),
+    ):
         works = {
             "cached": lambda n=n_tokens: subject.cached(n),
             "encoded anew": lambda n=n_tokens: subject.encoded_anew(n),
             "full prefix": lambda n=n_tokens: subject.full_prefix(n),
         }
         times = interleaved(works, 4 * options.repeats)
-        rows.append(row(f"{name}: time over encoding anew", ratio(times, "cached", "encoded anew"), "<=", 0.31, medians(times)))
-        rows.append(row(f"{name}: time over Llava's full-prefix cache", ratio(times, "cached", "full prefix"), "<", 1.0, medians(times)))
+        rows.append(
+            row(
+                f"{name}: time over encoding anew",
+                ratio(times, "cached", "encoded anew"),
+                "<=",
+                0.31,
+                medians(times),
+            )
+        )
+        rows.append(
+            row(
+                f"{name}: time over Llava's full-prefix cache",
+                ratio(times, "cached", "full prefix"),
+                "<",
+                1.0,
+                medians(times),
+            )
+        )
     return rows + cache_sizes(subject)
 
 
@@ -89,8 +119,16 @@ def alone(value: float) -> dict[str, float]:
 def row(name: str, value: dict[str, float], sense: str, goal: float | None, detail: dict) -> dict:
     reached = None
     if goal is not None:
-        reached = {">=": value["median"] >= goal, "<=": value["median"] <= goal, "<": value["median"] < goal}[sense]
-    return {"name": name, **value, "goal": f"{sense} {goal:g}" if goal is not None else "", "reached": reached, "detail": detail}
+        reached = {">=": value["median"] >= goal, "<=": value["median"] <= goal, "<": value["median"] < goal}[
+            sense
+        ]
+    return {
+        "name": name,
+        **value,
+        "goal": f"{sense} {goal:g}" if goal is not None else "",
+        "reached": reached,
+        "detail": detail,
+    }
 
 
 def table(rows: list[dict]) -> str:
@@ -105,7 +143,12 @@ def table(rows: list[dict]) -> str:
 
 def machine(options: argparse.Namespace) -> dict:
     device = torch.cuda.get_device_name() if options.device == "cuda" else platform.machine()
-    return {"device": device, "threads": torch.get_num_threads(), "torch": torch.__version__, "dtype": options.dtype}
+    return {
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "dtype": options.dtype,
+    }
 
 
 def parse() -> argparse.Namespace:

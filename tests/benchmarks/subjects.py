@@ -97,13 +97,24 @@ class Asking:
         self.llava = self._llava().to(device, dtype).eval()
         batch = Training(self.config, 1, 1, device, dtype)
         n = batch.ids.shape[1] - ANSWER
-        self.ids, self.kinds, self.images, self.pixels = batch.ids[:, :n], batch.kinds[:, :n], batch.own[:, :n], batch.pixels
+        self.ids, self.kinds, self.images, self.pixels = (
+            batch.ids[:, :n],
+            batch.kinds[:, :n],
+            batch.own[:, :n],
+            batch.pixels,
+        )
         self.cache = self.model.compress(self.pixels)
         self.prefix = DynamicCache()
         image = torch.full((1, self.config.n_vision), self.llava.config.image_token_index, device=device)
         prefix_ids = torch.cat([self.ids[:, :1], image], 1)
         with torch.inference_mode():
-            self.llava(input_ids=prefix_ids, pixel_values=self.pixels, past_key_values=self.prefix, use_cache=True, logits_to_keep=1)
+            self.llava(
+                input_ids=prefix_ids,
+                pixel_values=self.pixels,
+                past_key_values=self.prefix,
+                use_cache=True,
+                logits_to_keep=1,
+            )
 
     def _llava(self) -> LlavaForConditionalGeneration:
         config = LlavaConfig(

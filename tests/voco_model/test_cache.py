@@ -54,7 +54,9 @@ def test_the_file_is_the_same_for_the_same_cache(cache, tmp_path):
 @given(st.integers(0, 10**9), st.integers(1, 255))
 def test_a_flipped_byte_is_never_loaded(tmp_path_factory, where, flip):
     path = tmp_path_factory.mktemp("flip") / "image.safetensors"
-    small = VocoCache(torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4), torch.ones(1).long(), (("x", 1),), "m", torch.ones(2))
+    small = VocoCache(
+        torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4), torch.ones(1).long(), (("x", 1),), "m", torch.ones(2)
+    )
     small.save(path)
     content = bytearray(path.read_bytes())
     content[where % len(content)] ^= flip
@@ -167,7 +169,9 @@ def test_to_changes_the_type_and_counts_bytes(cache):
 def test_first_keeps_each_images_first_tokens(made, cache):
     fewer = made.compress(PIXELS[:2], n_voco=2, place=1)
     assert cache.first(2).blocks == fewer.blocks
-    torch.testing.assert_close(cache.first(2).split()[0].tensors(), fewer.split()[0].tensors(), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        cache.first(2).split()[0].tensors(), fewer.split()[0].tensors(), rtol=1e-10, atol=1e-10
+    )
     assert cache.first(7) is cache
     with pytest.raises(VocoError, match="at least one token"):
         cache.first(0)

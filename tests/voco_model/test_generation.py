@@ -61,7 +61,11 @@ def test_a_batch_of_images_and_questions(decoder, positions, prefix_visible):
 @pytest.mark.parametrize("positions", ["layout", "compact"])
 def test_from_caches_of_each_image(positions):
     made = model(n_voco=4, positions=positions)
-    specs = [[("p", 1), ("i", 0, 4), ("t", 3)], [("p", 1), ("i", 1, 4), ("t", 6)], [("p", 1), ("i", 0, 4), ("t", 4)]]
+    specs = [
+        [("p", 1), ("i", 0, 4), ("t", 3)],
+        [("p", 1), ("i", 1, 4), ("t", 6)],
+        [("p", 1), ("i", 0, 4), ("t", 4)],
+    ]
     batch = rows(specs, made.config.n_vision)
     batch.input_ids[:, 0] = 256
     prompt, pixels = left_padded(batch), batch.pixel_values.double()
@@ -90,7 +94,11 @@ def test_from_the_cache_of_a_video(positions):
 def test_baselines_and_bounds(options):
     made = model(**options)
     n_voco = made.config.n_voco
-    specs = [[("p", 1), ("t", 2), ("i", 0, n_voco), ("t", 3)], [("p", 1), ("i", 1, n_voco), ("t", 2)], [("p", 1), ("t", 3)]]
+    specs = [
+        [("p", 1), ("t", 2), ("i", 0, n_voco), ("t", 3)],
+        [("p", 1), ("i", 1, n_voco), ("t", 2)],
+        [("p", 1), ("t", 3)],
+    ]
     batch = rows(specs, made.config.n_vision)
     prompt, pixels = left_padded(batch), batch.pixel_values.double()
     assert torch.equal(generated(made, prompt, 6, pixel_values=pixels), rerun_in_full(made, prompt, pixels, 6))
@@ -99,7 +107,9 @@ def test_baselines_and_bounds(options):
 @pytest.mark.parametrize("n_voco", [1, 3])
 def test_an_elastic_model_with_fewer_tokens(n_voco):
     made = model(n_voco=4)
-    batch = rows([[("p", 1), ("i", 0, 4), ("t", 3)], [("p", 1), ("t", 2), ("i", 1, 4), ("t", 1)]], made.config.n_vision)
+    batch = rows(
+        [[("p", 1), ("i", 0, 4), ("t", 3)], [("p", 1), ("t", 2), ("i", 1, 4), ("t", 1)]], made.config.n_vision
+    )
     prompt, pixels = left_padded(batch), batch.pixel_values.double()
     expected = rerun_in_full(made, prompt, pixels, 6, n_voco=n_voco)
     assert torch.equal(generated(made, prompt, 6, pixel_values=pixels, n_voco=n_voco), expected)
@@ -112,7 +122,9 @@ def test_beams_find_what_the_slow_way_scores_best():
     out = generated(made, list(batch), 4, pixel_values=pixels, num_beams=3, num_return_sequences=3)
     assert out.shape == (6, 4)
     scores = [full_score(made, batch, pixels, k // 3, out[k]) for k in range(6)]
-    greedy = [full_score(made, batch, pixels, row, rerun_in_full(made, list(batch), pixels, 4)[row]) for row in (0, 1)]
+    greedy = [
+        full_score(made, batch, pixels, row, rerun_in_full(made, list(batch), pixels, 4)[row]) for row in (0, 1)
+    ]
     for row in (0, 1):
         beams = scores[3 * row : 3 * row + 3]
         assert beams == sorted(beams, reverse=True)
@@ -137,7 +149,12 @@ def full_score(made, batch, pixels, row, answer):
 def test_sampling_follows_its_seed():
     made = model(n_voco=4)
     batch = rows([[("p", 1), ("i", 0, 4), ("t", 3)]], made.config.n_vision)
-    options = {"pixel_values": batch.pixel_values.double(), "max_new_tokens": 12, "do_sample": True, "pad_token_id": 258}
+    options = {
+        "pixel_values": batch.pixel_values.double(),
+        "max_new_tokens": 12,
+        "do_sample": True,
+        "pad_token_id": 258,
+    }
     outs = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
@@ -178,7 +195,12 @@ def test_custom_stopping_and_streaming_are_the_library_s():
 
     streamer = Collect()
     out = generated(
-        made, list(batch), 8, pixel_values=batch.pixel_values.double(), stopping_criteria=[Second()], streamer=streamer
+        made,
+        list(batch),
+        8,
+        pixel_values=batch.pixel_values.double(),
+        stopping_criteria=[Second()],
+        streamer=streamer,
     )
     assert out.shape == (1, 2)
     assert torch.equal(torch.cat([t.view(-1) for t in streamer.tokens[1:]]), out[0])
@@ -210,7 +232,12 @@ def test_four_thousand_frames_fit_a_16k_window():
     assert int(cache.positions[-1]) == 8192
     row = rows([[("p", 1), *[("i", k, 2) for k in range(4096)], ("t", 4)]], n_vision=0)
     out = made.generate(
-        row.input_ids, kinds=row.kinds, images=row.images, voco_caches=cache.split(), max_new_tokens=2, pad_token_id=258
+        row.input_ids,
+        kinds=row.kinds,
+        images=row.images,
+        voco_caches=cache.split(),
+        max_new_tokens=2,
+        pad_token_id=258,
     )
     assert out.shape[1] - row.input_ids.shape[1] <= 2
     with pytest.raises(VocoError, match="past the model's window"):

@@ -93,14 +93,10 @@ class World:
         if shards == 1:
             save_file(weights, folder / "model.safetensors")
             return folder
-        where = {
-            name: f"model-{n % shards + 1:05}-of-{shards:05}.safetensors" for n, name in enumerate(weights)
-        }
+        where = {name: f"model-{n % shards + 1:05}-of-{shards:05}.safetensors" for n, name in enumerate(weights)}
         for shard in set(where.values()):
             save_file({k: v for k, v in weights.items() if where[k] == shard}, folder / shard)
-        (folder / "model.safetensors.index.json").write_text(
-            json.dumps({"metadata": {}, "weight_map": where})
-        )
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
         return folder
 
     def write_clip(self, folder, layout="clip"):
@@ -114,9 +110,7 @@ class World:
                 "num_hidden_layers": 1,
                 "num_attention_heads": 1,
             }
-            config = CLIPConfig(
-                vision_config=self.clip_config.to_dict(), text_config=text | {"vocab_size": 49408}
-            )
+            config = CLIPConfig(vision_config=self.clip_config.to_dict(), text_config=text | {"vocab_size": 49408})
             whole = CLIPModel(config).state_dict()
             state = {k: v for k, v in whole.items() if not k.startswith("vision_model.")} | {
                 f"vision_model.{k}": v for k, v in state.items()
@@ -189,9 +183,7 @@ def tower(world, tmp_path_factory):
 
 
 def read(folder, tower, **options):
-    return import_checkpoint(
-        folder, **{"vision_tower": tower, "kind": "voco", "newline_ids": NEWLINE} | options
-    )
+    return import_checkpoint(folder, **{"vision_tower": tower, "kind": "voco", "newline_ids": NEWLINE} | options)
 
 
 @pytest.fixture(scope="module")
@@ -329,9 +321,7 @@ def test_every_key_is_accounted_for(world, imported):
 def test_the_report_takes_layers_together(imported):
     report = imported.report()
     assert "model.layers.{0..1}.self_attn.q_proj.weight (2)" in report
-    assert (
-        "N = 2 with one shared embedding, prefix hidden from text, layout positions; newline [5, 6]" in report
-    )
+    assert "N = 2 with one shared embedding, prefix hidden from text, layout positions; newline [5, 6]" in report
     assert "encoder.layers.2.layer_norm1.bias: a layer of the tower above the one that is read" in report
 
 
@@ -405,9 +395,7 @@ def test_missing_embeddings_and_a_wrong_vocabulary(tower, tmp_path):
 
 def test_a_known_tower_is_known_by_name(tmp_path):
     world = World(mm_vision_tower="openai/clip-vit-large-patch14-336", mm_hidden_size=1024)
-    with pytest.raises(
-        VocoError, match=r"embeddings\.position_embedding\.weight is \(5, 16\), not \(577, 1024\)"
-    ):
+    with pytest.raises(VocoError, match=r"embeddings\.position_embedding\.weight is \(5, 16\), not \(577, 1024\)"):
         read(world.write(tmp_path / "a"), None)
 
 
@@ -436,9 +424,7 @@ def test_other_pickles_are_refused_too(world, tower, tmp_path, suffix):
         read(tmp_path, tower)
 
 
-@pytest.mark.parametrize(
-    "shard", ["../x.safetensors", "/x.safetensors", "..", "sub/x", "sub\\x", "absent", ""]
-)
+@pytest.mark.parametrize("shard", ["../x.safetensors", "/x.safetensors", "..", "sub/x", "sub\\x", "absent", ""])
 def test_an_index_names_files_beside_it(world, tower, tmp_path, shard):
     folder = world.write(tmp_path / "a", shards=2)
     save_file({"w": torch.zeros(1)}, tmp_path / "x.safetensors")
@@ -539,9 +525,7 @@ def test_a_tower_must_be_given_where_none_is_known(world, imported, tmp_path):
     ):
         read(world.write(tmp_path / "inline"), None)
     apart = world.write(tmp_path / "apart", inline=False)
-    with pytest.raises(
-        VocoError, match="no vision tower inside; give 'openai/clip-vit-tiny' with --vision-tower"
-    ):
+    with pytest.raises(VocoError, match="no vision tower inside; give 'openai/clip-vit-tiny' with --vision-tower"):
         read(apart, None)
     with pytest.raises(VocoError, match="model_type is 'llava_llama'; --vision-tower takes a CLIP"):
         read(apart, apart)

@@ -21,7 +21,10 @@ class Recorder:
         at = self.voco[:, None, :, None]
         self.seen[module.layer_idx] = (key.detach().clone(), value.detach().clone())
         if self.held is not None:
-            key, value = (torch.where(at, old, new) for old, new in zip(self.held[module.layer_idx], (key, value), strict=True))
+            key, value = (
+                torch.where(at, old, new)
+                for old, new in zip(self.held[module.layer_idx], (key, value), strict=True)
+            )
         return voco_attention(module, query, key, value, *args, **options)
 
 
@@ -93,7 +96,9 @@ def test_a_row_does_not_depend_on_its_mates_nor_on_padding(positions):
     made = model(n_voco=4, positions=positions)
     batch = rows(MIXED, made.config.n_vision, [(0, 3), (4, 0), (2, 2), (0, 0)])
     with torch.no_grad():
-        together = made(*batch, pixel_values=batch.pixel_values.double(), logits_at=batch.kinds == Kind.TEXT).logits
+        together = made(
+            *batch, pixel_values=batch.pixel_values.double(), logits_at=batch.kinds == Kind.TEXT
+        ).logits
         counts = (batch.kinds == Kind.TEXT).sum(1).tolist()
         for row, expected in enumerate(together.split(counts)):
             for left, right in ((0, 0), (5, 0), (0, 5), (2, 3)):

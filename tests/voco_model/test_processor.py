@@ -21,7 +21,9 @@ TOKENIZER = byte_tokenizer()
 
 
 def processor(template="short", **options) -> VocoProcessor:
-    overrides = {k: options.pop(k) for k in ("positions", "n_voco", "vision_suffix_ids", "compressor") if k in options}
+    overrides = {
+        k: options.pop(k) for k in ("positions", "n_voco", "vision_suffix_ids", "compressor") if k in options
+    }
     return VocoProcessor.for_model(preset("tiny", **overrides), TOKENIZER, template=template, **options)
 
 
@@ -98,7 +100,9 @@ def test_the_words_before_an_answer_are_those_that_generation_starts_from():
 
 
 def test_images_stand_where_their_tags_stand():
-    batch = processor("vicuna_v1")([chat("one <image> two <image>", "ok", "and <image>?", "yes")], [[RED, BLUE, RED]], labels=True)
+    batch = processor("vicuna_v1")(
+        [chat("one <image> two <image>", "ok", "and <image>?", "yes")], [[RED, BLUE, RED]], labels=True
+    )
     kinds = layout(batch).split()
     assert [k for k in kinds if k[0] in "vV"] == ["v16", "V4"] * 3
     assert len(batch["pixel_values"]) == 3, "an image shown twice in one row has two numbers"
@@ -165,11 +169,16 @@ def test_truncation_never_cuts_a_block(limit, positions):
 def test_truncation_inside_a_long_answer_leaves_the_model_its_place():
     """The reference finds its tokens by counting from the end, which truncation moves."""
     made, pro = model(n_voco=4), processor()
-    long, short = (pro([chat("<image>\nq", "a" * 50)], [[RED]], labels=True, max_length=limit, truncation=True) for limit in (200, 30))
+    long, short = (
+        pro([chat("<image>\nq", "a" * 50)], [[RED]], labels=True, max_length=limit, truncation=True)
+        for limit in (200, 30)
+    )
     n = int((short["labels"] != -100).sum())
     with torch.no_grad():
         of_long, of_short = (
-            made(x["input_ids"], x["kinds"], x["images"], pixel_values=x["pixel_values"], labels=x["labels"]).logits
+            made(
+                x["input_ids"], x["kinds"], x["images"], pixel_values=x["pixel_values"], labels=x["labels"]
+            ).logits
             for x in (long, short)
         )
     torch.testing.assert_close(of_short, of_long[:n], rtol=1e-10, atol=1e-10)
@@ -228,7 +237,12 @@ def test_tiles_of_a_high_resolution_picture():
         picture.paste(colour, (k % 2 * 336, k // 2 * 336, k % 2 * 336 + 336, k // 2 * 336 + 336))
     tiles = squares(picture, "tiles", 336, (0, 0, 0))
     assert [t.size for t in tiles] == [(336, 336)] * 5
-    assert [t.getpixel((100, 100)) for t in tiles[1:]] == [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
+    assert [t.getpixel((100, 100)) for t in tiles[1:]] == [
+        (250, 0, 0),
+        (0, 250, 0),
+        (0, 0, 250),
+        (250, 250, 0),
+    ]
     assert 576 * len(tiles) == 2880 == preset("llava-7b-336").n_vision * 5
     batch = VocoProcessor.for_model(preset("tiny"), TOKENIZER, template="short", aspect="tiles")(
         ["<image>\nq"], [[picture]]
@@ -236,7 +250,10 @@ def test_tiles_of_a_high_resolution_picture():
     assert layout(batch).startswith("P1 " + "v16 V4 " * 5)
 
 
-@pytest.mark.parametrize(("size", "grid"), [((672, 672), (2, 2)), ((1008, 336), (3, 1)), ((300, 900), (1, 3)), ((600, 300), (2, 1))])
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [((672, 672), (2, 2)), ((1008, 336), (3, 1)), ((300, 900), (1, 3)), ((600, 300), (2, 1))],
+)
 def test_the_grid_fits_the_picture(size, grid):
     assert best_grid(size, 336) == grid
 
@@ -257,7 +274,9 @@ def encoded(picture=RED, kind="PNG") -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", encoded()[:60], encoded(kind="JPEG")[:200], b"GIF89a\0\0"], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"", b"no picture", encoded()[:60], encoded(kind="JPEG")[:200], b"GIF89a\0\0"], ids=repr
+)
 def test_what_does_not_decode_is_named(tmp_path, content):
     path = tmp_path / "broken.png"
     path.write_bytes(content)

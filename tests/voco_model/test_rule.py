@@ -28,7 +28,8 @@ def segments(*lists) -> Segments:
     width = max(len(row) for row in lists)
     padded = [row + [(Kind.PAD, NO_IMAGE)] * (width - len(row)) for row in lists]
     return Segments(
-        torch.tensor([[int(k) for k, _ in row] for row in padded]), torch.tensor([[n for _, n in row] for row in padded])
+        torch.tensor([[int(k) for k, _ in row] for row in padded]),
+        torch.tensor([[n for _, n in row] for row in padded]),
     )
 
 
@@ -76,7 +77,11 @@ def test_text_never_sees_vision_and_no_image_reaches_another(row):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(segment_rows().filter(bool), min_size=1, max_size=3), st.booleans(), st.sampled_from(["rule", "causal"]))
+@given(
+    st.lists(segment_rows().filter(bool), min_size=1, max_size=3),
+    st.booleans(),
+    st.sampled_from(["rule", "causal"]),
+)
 def test_every_mask_gives_the_same_attention(lists, prefix_visible, reading):
     batch = segments(*lists)
     at = tokens(batch)
@@ -84,7 +89,9 @@ def test_every_mask_gives_the_same_attention(lists, prefix_visible, reading):
     x = torch.randn(len(lists), 2, batch.kinds.shape[1], 16)
     seen = boolean_mask(at, at, prefix_visible, reading)
     plain = F.scaled_dot_product_attention(x, x, x, attn_mask=seen)
-    added = F.scaled_dot_product_attention(x, x, x, attn_mask=additive_mask(at, at, x.dtype, prefix_visible, reading))
+    added = F.scaled_dot_product_attention(
+        x, x, x, attn_mask=additive_mask(at, at, x.dtype, prefix_visible, reading)
+    )
     block = flex_attention(x, x, x, block_mask=block_mask(batch, prefix_visible, reading))
     torch.testing.assert_close(added, plain)
     torch.testing.assert_close(block, plain)

@@ -78,7 +78,9 @@ def test_decoders_too_shallow_to_skip_much(layers):
 @pytest.mark.parametrize("n_voco", [1, 2, 16, 128])
 def test_any_number_of_voco_tokens(n_voco):
     made = model(n_voco=n_voco)
-    batch = rows([[("p", 1), ("i", 0, n_voco), ("t", 3)], [("t", 2), ("i", 1, n_voco), ("t", 3)]], made.config.n_vision)
+    batch = rows(
+        [[("p", 1), ("i", 0, n_voco), ("t", 3)], [("t", 2), ("i", 1, n_voco), ("t", 3)]], made.config.n_vision
+    )
     assert_same(made, batch, logits_at=batch.kinds == Kind.TEXT)
 
 
@@ -95,14 +97,19 @@ def test_any_number_of_voco_tokens(n_voco):
 def test_every_option_and_baseline(options):
     made = model(**({"n_voco": 4} | options))
     n_voco = made.config.n_voco
-    specs = [[("p", 1), ("t", 2), ("i", 0, n_voco), ("t", 3), ("i", 1, n_voco), ("t", 2)], [("p", 1), ("t", 4)]]
+    specs = [
+        [("p", 1), ("t", 2), ("i", 0, n_voco), ("t", 3), ("i", 1, n_voco), ("t", 2)],
+        [("p", 1), ("t", 4)],
+    ]
     batch = rows(specs, made.config.n_vision)
     assert_same(made, batch, logits_at=batch.kinds == Kind.TEXT)
 
 
 def test_a_video_of_many_frames():
     made = model(n_voco=2)
-    batch = rows([[("p", 1), *[("i", k, 2) for k in range(24)], ("t", 4)], [("p", 1), ("t", 3)]], made.config.n_vision)
+    batch = rows(
+        [[("p", 1), *[("i", k, 2) for k in range(24)], ("t", 4)], [("p", 1), ("t", 3)]], made.config.n_vision
+    )
     assert_same(made, batch, logits_at=batch.kinds == Kind.TEXT)
 
 
@@ -162,8 +169,10 @@ def test_questions_on_one_image_share_its_compression():
     shared.input_ids[:, 0] = 256
     assert_same(made, shared, logits_at=shared.kinds == Kind.TEXT)
     seen = []
-    hook = made.language_model.get_decoder().layers[0].register_forward_pre_hook(
-        lambda _, arguments: seen.append(arguments[0].shape)
+    hook = (
+        made.language_model.get_decoder()
+        .layers[0]
+        .register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].shape))
     )
     with torch.no_grad():
         made(*shared, pixel_values=shared.pixel_values.double(), logits_at=shared.kinds == Kind.TEXT)

@@ -75,7 +75,9 @@ class Rows:
 Part = tuple[str, int]
 
 
-def rows(specs: list[list], n_vision: int, pads: list[tuple[int, int]] | None = None, seed: int = 0, size: int = 32) -> Rows:
+def rows(
+    specs: list[list], n_vision: int, pads: list[tuple[int, int]] | None = None, seed: int = 0, size: int = 32
+) -> Rows:
     """Rows from parts: `("p", n)` prefix, `("t", n)` text, `("i", image, n_voco)` an image's block."""
     generator = torch.Generator().manual_seed(seed)
     laid = []

@@ -125,9 +125,7 @@ def grouped(names: Iterable[str]) -> list[str]:
         layer = _LAYER.search(name)
         numbers = groups.setdefault(_LAYER.sub("{}", name), [])
         numbers += [int(layer[0])] if layer else []
-    return [
-        name.replace("{}", _span(sorted(n))) + f" ({len(n)})" * (len(n) > 1) for name, n in groups.items()
-    ]
+    return [name.replace("{}", _span(sorted(n))) + f" ({len(n)})" * (len(n) > 1) for name, n in groups.items()]
 
 
 def _span(numbers: list[int]) -> str:

@@ -81,9 +81,7 @@ def find_tower(raw: dict[str, Any], weights: Weights, apart: Path | None) -> Tow
     name = raw["mm_vision_tower"]
     inline = any(key.startswith(INLINE_TOWER) for key in weights)
     if apart is None and not inline:
-        raise VocoError(
-            f"{weights.folder} has no vision tower inside; give {name!r} with --vision-tower FOLDER"
-        )
+        raise VocoError(f"{weights.folder} has no vision tower inside; give {name!r} with --vision-tower FOLDER")
     config = _tower_config(apart) if apart is not None else _known_tower(name, weights.folder)
     if config.hidden_size != raw["mm_hidden_size"]:
         raise VocoError(
@@ -155,9 +153,7 @@ def _llava(n_voco: int | None) -> dict[str, Any]:
     return {"n_voco": n_voco}
 
 
-def newline_of(
-    kind: CheckpointKind, folder: Path, given: list[int] | None, rows: int
-) -> tuple[list[int], str]:
+def newline_of(kind: CheckpointKind, folder: Path, given: list[int] | None, rows: int) -> tuple[list[int], str]:
     """The tokens between the vision tokens and the VoCo tokens, and who says so."""
     if given is not None or kind == "llava":
         ids, origin = list(given or []), "as given"

@@ -58,9 +58,7 @@ class Weights:
             file = _open(path)
             twice = sorted(self._files.keys() & set(file.keys()))
             if twice:
-                raise VocoError(
-                    f"{path} holds {twice[0]}, which another shard has too; fetch the folder again"
-                )
+                raise VocoError(f"{path} holds {twice[0]}, which another shard has too; fetch the folder again")
             self._files |= dict.fromkeys(file.keys(), file)
 
     def __iter__(self) -> Iterator[str]:
@@ -103,9 +101,7 @@ def _shards(folder: Path) -> list[Path]:
 
 def _shard(index: Path, name: str) -> Path:
     if Path(name).name != name or "\\" in name:
-        raise VocoError(
-            f"{index} names {name!r}, which is not a file beside it; shards lie beside their index"
-        )
+        raise VocoError(f"{index} names {name!r}, which is not a file beside it; shards lie beside their index")
     path = index.parent / name
     if not path.is_file():
         raise VocoError(f"{index} names {name!r}, which is missing; fetch the folder again")

@@ -93,8 +93,9 @@ class VocoProcessor(ProcessorMixin):
         return self.image_processor(images=square_pictures, return_tensors="pt")["pixel_values"]
 
     def digests(self, square_pictures: list[Any]) -> list[str]:
-        """The squares' names in caches and stores."""
-        how = f"{self.size}|{self.image_processor.image_mean}|{self.image_processor.image_std}"
+        """The squares' names in caches and stores: pixels, how they are prepared, and where they are compressed."""
+        pictures = self.image_processor
+        how = f"{self.size}|{pictures.image_mean}|{pictures.image_std}|{self.first_place()}"
         return [digest.of_image(square, how) for square in square_pictures]
 
     def __call__(
@@ -132,7 +133,13 @@ class VocoProcessor(ProcessorMixin):
         return BatchFeature(batch | {"truncated": torch.tensor(truncated)} if truncation else batch)
 
     def _row(
-        self, number: int, conversation: Any, items: Seq[Item], shelf: "_Shelf", template: str | None, labels: bool
+        self,
+        number: int,
+        conversation: Any,
+        items: Seq[Item],
+        shelf: "_Shelf",
+        template: str | None,
+        labels: bool,
     ) -> Sequence:
         where = f"conversation {number}"
         turns = turns_of(conversation, where)
@@ -239,7 +246,11 @@ def collate(rows: list[Sequence], pad_id: int, padding_side: str, labels: bool) 
             out[k, start : start + len(row)] = torch.tensor(getattr(row, name), dtype=torch.long)
         return out
 
-    batch = {"input_ids": padded("ids", pad_id), "kinds": padded("kinds", Kind.PAD), "images": padded("images", NO_IMAGE)}
+    batch = {
+        "input_ids": padded("ids", pad_id),
+        "kinds": padded("kinds", Kind.PAD),
+        "images": padded("images", NO_IMAGE),
+    }
     batch["attention_mask"] = (batch["kinds"] != Kind.PAD).long()
     if labels:
         batch["labels"] = padded("labels", IGNORE)

@@ -63,7 +63,10 @@ class BlockShape:
 
 
 def write(
-    pieces: Iterable[Piece], tokenizer: Any, blocks: Iterator[list[tuple[int, BlockShape]]], bos_is_prefix: bool
+    pieces: Iterable[Piece],
+    tokenizer: Any,
+    blocks: Iterator[list[tuple[int, BlockShape]]],
+    bos_is_prefix: bool,
 ) -> Sequence:
     """Tokenize the pieces; `blocks` yields, for each picture's place, its (image number, shape) list."""
     sequence = Sequence()

@@ -95,7 +95,11 @@ class ChatTemplate:
 
     def _said(self, role: str, text: str, end_token: str) -> Iterator[Piece]:
         answer = role == "assistant"
-        frame = {"user": self.user, "assistant": self.assistant, "system": "{} " if not self.opens else "system\n{}"}
+        frame = {
+            "user": self.user,
+            "assistant": self.assistant,
+            "system": "{} " if not self.opens else "system\n{}",
+        }
         before, after = frame[role].split("{}")
         yield from self._open()
         yield Text(before)
@@ -163,7 +167,9 @@ def turns_of(conversation: str | Sequence[dict[str, Any]], where: str) -> list[T
         role = _ROLES.get(said.get("role", said.get("from", "")))
         text = said.get("content", said.get("value"))
         if role is None or not isinstance(text, str):
-            raise VocoError(f"{where}, turn {number}: needs 'from' (human or gpt) and a text 'value', has {said!r:.80}")
+            raise VocoError(
+                f"{where}, turn {number}: needs 'from' (human or gpt) and a text 'value', has {said!r:.80}"
+            )
         if role == "assistant" and any(tag in text for tag in IMAGE_TAGS):
             raise VocoError(f"{where}, turn {number}: an answer cannot hold an image tag")
         turns.append(Turn(role, text))

@@ -1,0 +1,133 @@
+"""Making caches: the model compresses images once, each in the place that it has in a conversation."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voco_model import digest
+from voco_model.cache import VocoCache
+from voco_model.config import VocoConfig
+from voco_model.decoder import Decoder
+from voco_model.errors import VocoError
+from voco_model.plan import Batch
+from voco_model.rotary import inverse_frequencies
+from voco_model.segments import Kind, Segments
+from voco_model.two_phase import compress
+
+
+class VocoCaching:
+    """The half of the model that turns pictures into values of their own."""
+
+    config: VocoConfig
+    decoder: Decoder
+    device: torch.device
+    check_n_voco: Any
+    embed: Any
+    embed_images: Any
+    language_model: Any
+    state_dict: Any
+    _digest: tuple[Any, str] | None = None
+    _inverse_frequencies: Tensor | None = None
+
+    def digest(self) -> str:
+        """The model's name in caches and stores: its weights and configuration, computed once per change."""
+        state = tuple((p.data_ptr(), p._version, p.dtype) for p in self.state_dict().values())
+        if self._digest is None or self._digest[0] != state:
+            self._digest = state, digest.of_model(self, self.config.to_dict())  # type: ignore[arg-type]
+        return self._digest[1]
+
+    @torch.no_grad()
+    def compress(
+        self,
+        pixel_values: Tensor,
+        n_voco: int | None = None,
+        image_digests: list[str] | None = None,
+        prefix_ids: list[int] | None = None,
+        place: int | None = None,
+        chunk: int = 32,
+    ) -> VocoCache:
+        """Images as one cache, each in the place it has when the sequence opens with them in this order.
+
+        prefix_ids: the prefix that the images see, by default the beginning-of-sequence token.
+        place: the position of the first image's first token, where text stands before it.
+        chunk: how many images are in memory at once.
+        """
+        parts = list(self.compress_chunks(pixel_values.split(chunk), n_voco, image_digests, prefix_ids, place))
+        return VocoCache.concat(parts)
+
+    @torch.no_grad()
+    def compress_chunks(
+        self,
+        chunks: Iterable[Tensor],
+        n_voco: int | None = None,
+        image_digests: list[str] | None = None,
+        prefix_ids: list[int] | None = None,
+        place: int | None = None,
+    ) -> Iterator[VocoCache]:
+        """`compress`, one cache for each chunk of an iterable of pixel values; only one chunk is in memory."""
+        config = self.config
+        if config.compressor == "none":
+            raise VocoError("compressor 'none' has no VoCo tokens to keep; there is nothing to cache")
+        n_voco = self.check_n_voco(n_voco)
+        if prefix_ids is None:
+            bos = config.text_config.bos_token_id
+            prefix_ids = [] if bos is None else [bos]
+        gap = config.n_vision if config.positions == "layout" else 0
+        place = len(prefix_ids) + gap if place is None else place
+        done = 0
+        for pixels in chunks:
+            digests = image_digests[done : done + len(pixels)] if image_digests else None
+            yield self._compress_chunk(pixels, n_voco, digests, prefix_ids, place, gap)
+            place += len(pixels) * (n_voco + gap)
+            done += len(pixels)
+
+    def _compress_chunk(
+        self,
+        pixels: Tensor,
+        n_voco: int,
+        digests: list[str] | None,
+        prefix_ids: list[int],
+        place: int,
+        gap: int,
+    ) -> VocoCache:
+        batch = self._image_rows(len(pixels), n_voco, prefix_ids, place, gap)
+        embeds = self.embed_images(pixels.to(self.device), n_voco)
+        compressed = compress(self.decoder, batch, lambda at: self.embed(at, embeds))
+        blocks = digests or [digest.of_pixels(p) for p in pixels]
+        return VocoCache(
+            keys=torch.stack([k.transpose(0, 1) for k, _ in compressed.layers]),
+            values=torch.stack([v.transpose(0, 1) for _, v in compressed.layers]),
+            positions=batch.positions[:, -n_voco:].flatten(),
+            blocks=tuple((block, n_voco) for block in blocks),
+            model=self.digest(),
+            inverse_frequencies=self._frequencies(),
+            gap=gap,
+        )
+
+    def _image_rows(self, n: int, n_voco: int, prefix_ids: list[int], place: int, gap: int) -> Batch:
+        """One row `prefix | vision | VoCo` for each image, at the positions of its place."""
+        n_prefix, n_vision = len(prefix_ids), self.config.n_vision
+        kinds = [Kind.PREFIX] * n_prefix + [Kind.VISION] * n_vision + [Kind.VOCO] * n_voco
+        device = self.device
+        numbers = torch.arange(n, device=device)[:, None].expand(-1, len(kinds)).clone()
+        numbers[:, :n_prefix] = -1
+        segments = Segments(torch.tensor([kinds] * n, device=device), numbers)
+        ids = torch.zeros(n, len(kinds), dtype=torch.long, device=device)
+        ids[:, :n_prefix] = torch.tensor(prefix_ids, dtype=torch.long, device=device)
+        starts = place + torch.arange(n, device=device)[:, None] * (n_voco + gap)
+        block = torch.arange(-n_vision, n_voco, device=device)
+        prefix = torch.arange(n_prefix, device=device).expand(n, -1)
+        positions = torch.cat([prefix, starts + block], 1)
+        if int(positions.max()) >= self.config.window:
+            raise VocoError(
+                f"{n} more images at position {place} run past the model's window of {self.config.window};"
+                " use fewer images, fewer VoCo tokens, or `compact` positions"
+            )
+        return Batch(ids, segments, positions, segments.ordinals())
+
+    def _frequencies(self) -> Tensor:
+        if self._inverse_frequencies is None:
+            self._inverse_frequencies = inverse_frequencies(self.language_model)
+        return self._inverse_frequencies
