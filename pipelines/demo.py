@@ -1,4 +1,4 @@
-"""The method on one picture, with a model of random weights: what is cached, what it saves, and that it is exact."""
+"""The method on one picture, with a model of random weights: what the cache saves, and that it is exact."""
 
 import time
 from collections.abc import Callable

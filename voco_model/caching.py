@@ -9,7 +9,6 @@ from torch import Tensor
 from voco_model import digest
 from voco_model.cache import VocoCache
 from voco_model.config import VocoConfig
-from voco_model.decoder import Decoder
 from voco_model.errors import VocoError
 from voco_model.plan import Batch
 from voco_model.rotary import inverse_frequencies
@@ -21,7 +20,7 @@ class VocoCaching:
     """The half of the model that turns pictures into values of their own."""
 
     config: VocoConfig
-    decoder: Decoder
+    decoder: Any
     device: torch.device
     check_n_voco: Any
     embed: Any

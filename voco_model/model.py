@@ -114,7 +114,8 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
     def _set_gradient_checkpointing(self, enable: bool = True, *args: Any, **kwargs: Any) -> None:
         """The decoder's layers are recomputed by `Decoder`; on their own they would drop the keys they are given."""
         super()._set_gradient_checkpointing(enable, *args, **kwargs)
-        for layer in self.get_decoder().layers:
+        layers: Any = self.get_decoder().layers
+        for layer in layers:
             layer.gradient_checkpointing = False
 
     def embed_images(self, pixel_values: Tensor, n_voco: int | None = None) -> ImageEmbeds:
@@ -300,6 +301,7 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         """The reference: the whole sequence at once, under one mask."""
         embeds = self.embed(batch, self._images(batch, pixel_values))
         visible = self.config.prefix_visible
+        mask: Any
         if flex:
             mask = block_mask(batch.segments, visible, reading)
         else:

@@ -1,4 +1,4 @@
-"""Measuring on a machine that others use too: interleaved repeats, medians of ratios, memory in a process of its own."""
+"""Measuring on a busy machine: interleaved repeats, medians of ratios, memory in a process of its own."""
 
 import gc
 import statistics

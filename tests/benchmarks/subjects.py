@@ -1,4 +1,4 @@
-"""What is compared: this library, the reference's way of computing, and Hugging Face Llava with a full-prefix cache."""
+"""What is compared: this library, the reference's way of computing, and Llava with a full-prefix cache."""
 
 from dataclasses import dataclass
 

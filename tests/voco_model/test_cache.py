@@ -61,13 +61,21 @@ def test_a_flipped_byte_is_never_loaded(tmp_path_factory, where, flip):
     content = bytearray(path.read_bytes())
     content[where % len(content)] ^= flip
     path.write_bytes(content)
+    message = refusal(path)
+    if message is None:  # padding inside the header carries nothing
+        same(VocoCache.load(path), small)
+    else:
+        assert str(path) in message
+        assert "\n" not in message
+
+
+def refusal(path) -> str | None:
+    """What is said of a file that is refused."""
     try:
-        loaded = VocoCache.load(path)
+        VocoCache.load(path)
     except VocoError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
-    else:  # padding inside the header carries nothing
-        same(loaded, small)
+        return str(error)
+    return None
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8, b"not a cache at all", struct.pack("<Q", 1 << 60) + b"{}"])

@@ -326,7 +326,7 @@ def test_other_bad_input_is_named():
         made(["q", "q"], [[]])
     with pytest.raises(VocoError, match="padding_side is 'middle'"):
         made(["q"], padding_side="middle")
-    with pytest.raises(VocoError, match="past the limit of 10 positions.*truncation=True"):
+    with pytest.raises(VocoError, match=r"past the limit of 10 positions.*truncation=True"):
         made(["<image>\nq"], [[RED]], max_length=10)
     with pytest.raises(VocoError, match="unknown chat template 'x'; there are"):
         made(["q"], template="x")

@@ -104,9 +104,7 @@ def times_of(duration: Fraction, fps: Fraction | None, count: int | None) -> lis
     return times
 
 
-def check(
-    path: Path, starts: list[Fraction], end: Fraction, fps: str | None = None, count: int | None = None
-):
+def check(path: Path, starts: list[Fraction], end: Fraction, fps: str | None = None, count: int | None = None):
     times = times_of(end - starts[0], fps and Fraction(fps), count)
     frames = list(sample_frames(path, fps=fps and float(fps), count=count))
     assert [f.time for f in frames] == pytest.approx([float(t) for t in times], abs=1e-9)
