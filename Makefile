@@ -16,7 +16,7 @@ $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 venv")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet uv
-	UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" $(BIN)/uv pip install --quiet --python $(BIN)/python \
+	UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
 		--constraint constraints.txt --editable '.[pipelines,training,onnx,dev]'
 	@rm -f .venv/.ready-* && touch $@
 

@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Sequence
+
+from huggingface_hub.errors import StrictDataclassError
 
 from pipelines.commands import ask, compress, demo, import_checkpoint, mask
 
@@ -29,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; 0 when it worked, 1 when the input was wrong, 130 when interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault(
+        "DS_ACCELERATOR", "cuda" if shutil.which("nvidia-smi") else "cpu"
+    )  # else it warns on stdout
     options = parser().parse_args(arguments)
     try:
         options.run(options)
@@ -37,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader is gone; the rest has nowhere to go
         return 0
-    except (ValueError, OSError) as error:  # VocoError, and what libraries say of a file or a setting
+    except (ValueError, OSError, StrictDataclassError) as error:  # also what libraries say of a file or setting
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         print(f"voco: error: {' '.join(lines)[:600] or type(error).__name__}", file=sys.stderr)
         return 1

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
-from transformers.utils import logging
 
+from pipelines.commands.loading import quiet
 from voco_model.assistant import Assistant
 from voco_model.cache import VocoCache
 from voco_model.config import preset
@@ -28,8 +28,7 @@ NEW_TOKENS = 8
 
 def demonstrate(out: Path, seed: int) -> None:
     """Write the model, a picture, its cache and the mask under `out`; print the comparison."""
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    quiet()
     assistant = random_assistant(seed)
     out.mkdir(parents=True, exist_ok=True)
     picture = out / "picture.png"
@@ -66,7 +65,7 @@ def random_assistant(seed: int) -> Assistant:
         tokenizer.eos_token_id,
         tokenizer.pad_token_id,
     )
-    model = VocoForConditionalGeneration(config)
+    model = VocoForConditionalGeneration(config).requires_grad_(False)
     return Assistant(model, VocoProcessor.for_model(config, tokenizer))
 
 

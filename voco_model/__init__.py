@@ -1,4 +1,4 @@
-"""VoCo-LLaMA as a library: images compressed into a few tokens inside the language model, exact in one pass and in two.
+"""VoCo-LLaMA as a library: an image compressed into a few tokens inside the language model.
 
 Names are imported on first use, so that `import voco_model` costs nothing.
 """

@@ -112,7 +112,7 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         return Decoder(self.language_model, checkpointing=self.gradient_checkpointing and self.training)
 
     def _set_gradient_checkpointing(self, enable: bool = True, *args: Any, **kwargs: Any) -> None:
-        """The decoder's layers are recomputed by `Decoder`; on their own they would drop the keys they are given."""
+        """The decoder's layers are recomputed by `Decoder`; on their own they drop the keys they are given."""
         super()._set_gradient_checkpointing(enable, *args, **kwargs)
         layers: Any = self.get_decoder().layers
         for layer in layers:

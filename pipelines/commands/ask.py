@@ -13,10 +13,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from voco_model.assistant import Assistant
+    from pipelines.commands.loading import load_assistant
     from voco_model.cache import VocoCache
 
-    assistant = Assistant.from_pretrained(options.model)
+    assistant = load_assistant(options.model)
     cache = VocoCache.load(options.cache)
     for question in options.questions:
         print(f"Q: {question}\nA: ", end="", flush=True)

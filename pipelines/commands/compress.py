@@ -18,12 +18,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from voco_model.assistant import Assistant
+    from pipelines.commands.loading import load_assistant
     from voco_model.errors import VocoError
 
     if bool(options.images) == bool(options.video):
         raise VocoError("give images or --video FILE, one of the two")
-    assistant = Assistant.from_pretrained(options.model)
+    assistant = load_assistant(options.model)
     if options.video:
         cache = assistant.compress_video(
             options.video, fps=options.fps, count=options.frames, n_voco=options.n_voco

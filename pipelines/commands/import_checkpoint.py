@@ -13,8 +13,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from pipelines.commands.loading import quiet
     from voco_model.importing import import_checkpoint
 
+    quiet()
     imported = import_checkpoint(
         options.source, vision_tower=options.vision_tower, n_voco=options.n_voco, kind=options.kind
     )

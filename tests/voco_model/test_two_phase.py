@@ -33,8 +33,8 @@ def assert_same(made, batch, **options):
     assert gradients.keys() == plain.keys()
     largest = max(float(g.abs().max()) for g in plain.values())
     for name, expected in plain.items():
-        # A gradient that cancels altogether is the rounding of what cancelled.
-        # A key's bias moves all of a query's scores alike: its gradient is rounding alone, as large as its weight's.
+        # A gradient that cancels altogether is the rounding of what cancelled. A key's bias moves all of a
+        # query's scores alike: its gradient is rounding alone, as large as its weight's.
         like = name.replace("k_proj.bias", "k_proj.weight").replace("key.bias", "key.weight")
         scale = max(float(expected.abs().max()), float(plain[like].abs().max()), 1e-3 * largest)
         assert float((gradients[name] - expected).abs().max()) <= tolerance * scale, name

@@ -111,5 +111,5 @@ MIXED = [
     [("p", 1), ("i", 0, 4), ("t", 4)],
     [("p", 1), ("i", 2, 3), ("i", 1, 2), ("t", 2), ("i", 3, 4)],
 ]
-"""Two images with text between; text only; an image shared with another row; unequal numbers of tokens, image last."""
+"""Two images with text between; text only; an image shared with another row; unequal token counts, image last."""
 MIXED_PADS = [(0, 2), (3, 0), (5, 1), (0, 0)]

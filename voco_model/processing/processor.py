@@ -93,7 +93,7 @@ class VocoProcessor(ProcessorMixin):
         return self.image_processor(images=square_pictures, return_tensors="pt")["pixel_values"]
 
     def digests(self, square_pictures: list[Any]) -> list[str]:
-        """The squares' names in caches and stores: pixels, how they are prepared, and where they are compressed."""
+        """The squares' names in caches and stores: pixels, their preparation, and their place."""
         pictures = self.image_processor
         how = f"{self.size}|{pictures.image_mean}|{pictures.image_std}|{self.first_place()}"
         return [digest.of_image(square, how) for square in square_pictures]
