@@ -1,5 +1,6 @@
 """The method on one picture, with a model of random weights: what the cache saves, and that it is exact."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,7 @@ def demonstrate(out: Path, seed: int) -> None:
     ask(assistant, VocoCache.load(out / "picture.safetensors"), picture)
     print_savings(assistant, cache, picture)
     print(f"\nlook at {picture}, {out / 'mask.png'}; ask more:")
-    print(f"  voco ask --model {out / 'model'} --cache {out / 'picture.safetensors'} 'What is there?'")
+    print(f"  {sys.argv[0]} ask --model {out / 'model'} --cache {out / 'picture.safetensors'} 'What is there?'")
 
 
 def random_assistant(seed: int) -> Assistant:
@@ -66,7 +67,7 @@ def random_assistant(seed: int) -> Assistant:
         tokenizer.pad_token_id,
     )
     model = VocoForConditionalGeneration(config).requires_grad_(False)
-    return Assistant(model, VocoProcessor.for_model(config, tokenizer))
+    return Assistant(model, VocoProcessor.for_model(config, tokenizer, template="short"))
 
 
 def draw_picture() -> Image.Image:

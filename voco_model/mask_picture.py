@@ -94,4 +94,4 @@ def _legend(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
         name = {Kind.VOCO: "VoCo"}.get(kind, kind.name.lower())
         draw.text((x + 16, y), name, fill=(40, 40, 40))
         x += 16 + int(draw.textlength(name)) + 16
-    draw.text((x, y), "rows see columns", fill=(40, 40, 40))
+    draw.text((x, y), "rows  see  columns", fill=(40, 40, 40))
