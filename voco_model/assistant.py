@@ -105,7 +105,7 @@ class Assistant:
                 digests.extend(self.processor.digests(some))
                 yield self.processor.pixels(some)
 
-        parts = list(self.model.compress_chunks(pixels(), n_voco, digests, place=self.processor.first_place()))
+        parts = list(self.model.compress_chunks(pixels(), n_voco, digests, **self._where()))
         if not parts:
             raise VocoError("the video gave no frames to compress")
         return VocoCache.concat(parts)
@@ -115,8 +115,12 @@ class Assistant:
             self.processor.pixels(squares),
             n_voco,
             self.processor.digests(squares),
-            place=self.processor.first_place(),
+            **self._where(),
         )
+
+    def _where(self) -> dict[str, Any]:
+        """The place that a conversation's first image has, and what it sees before it."""
+        return {"place": self.processor.first_place(), "prefix_ids": self.processor.prefix_ids}
 
     def _stored(self, square: Image.Image, n_voco: int | None) -> VocoCache:
         assert self.store is not None

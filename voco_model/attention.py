@@ -38,7 +38,7 @@ def voco_attention(
         out = flex(query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=grouped)
         return out.transpose(1, 2).contiguous(), None
     groups = query.shape[1] // key.shape[1]
-    if groups > 1:  # the fused kernels with a mask want as many key heads as query heads
+    if groups > 1 and attention_mask is not None:  # with a mask, the fused kernels want as many key heads
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     out = F.scaled_dot_product_attention(
         query,
@@ -48,6 +48,7 @@ def voco_attention(
         dropout_p=dropout,
         is_causal=attention_mask is None and query.shape[2] > 1,
         scale=scaling,
+        enable_gqa=groups > 1 and attention_mask is None,
     )
     return out.transpose(1, 2).contiguous(), None
 

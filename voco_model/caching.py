@@ -15,6 +15,9 @@ from voco_model.rotary import inverse_frequencies
 from voco_model.segments import Kind, Segments
 from voco_model.two_phase import compress
 
+OWN_KEYS = tuple(key for key in VocoConfig.__annotations__ if not key.endswith("_config"))
+"""Configuration keys that may be set on a living model."""
+
 
 class VocoCaching:
     """The half of the model that turns pictures into values of their own."""
@@ -32,7 +35,8 @@ class VocoCaching:
 
     def digest(self) -> str:
         """The model's name in caches and stores: its weights and configuration, computed once per change."""
-        state = tuple((p.data_ptr(), p._version, p.dtype) for p in self.state_dict().values())
+        weights = tuple((p.data_ptr(), p._version, p.dtype) for p in self.state_dict().values())
+        state = weights, tuple(str(getattr(self.config, key)) for key in OWN_KEYS)
         if self._digest is None or self._digest[0] != state:
             self._digest = state, digest.of_model(self, self.config.to_dict())  # type: ignore[arg-type]
         return self._digest[1]
@@ -95,6 +99,8 @@ class VocoCaching:
         embeds = self.embed_images(pixels.to(self.device), n_voco)
         compressed = compress(self.decoder, batch, lambda at: self.embed(at, embeds))
         blocks = digests or [digest.of_pixels(p) for p in pixels]
+        if len(blocks) != len(pixels):
+            raise VocoError(f"{len(pixels)} images, but {len(blocks)} digests for them; give one for each")
         return VocoCache(
             keys=torch.stack([k.transpose(0, 1) for k, _ in compressed.layers]),
             values=torch.stack([v.transpose(0, 1) for _, v in compressed.layers]),

@@ -61,7 +61,10 @@ class VocoPreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
-    _no_split_modules = ("CLIPEncoderLayer", "LlamaDecoderLayer")
+    _no_split_modules = (
+        "CLIPEncoderLayer",
+        *(f"{name}DecoderLayer" for name in ("Llama", "Qwen2", "Qwen3", "Mistral")),
+    )
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -183,6 +186,8 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         batch = self._batch(input_ids, kinds, images, n_voco)
         reading = reading or self.config.reading
         wanted = self._wanted(batch, labels, logits_at)
+        if use_cache and mode != "two_phase":
+            raise VocoError(f"mode '{mode}' keeps no cache to go on from; generate with mode 'two_phase'")
         if mode == "two_phase":
             hidden, cache = self._two_phase(batch, pixel_values, voco_caches, wanted, reading, use_cache)
         elif mode in ("one_pass", "one_pass_flex"):

@@ -71,7 +71,7 @@ class Batch:
 
     def gather(self, rows: Sequence[int], columns: Sequence[np.ndarray]) -> Gathered:
         """The named columns of the named rows as a batch of their own."""
-        index = pad(columns).to(self.ids.device)
+        index = pad(columns, at_least=1).to(self.ids.device)
         row = torch.tensor(rows, dtype=torch.long, device=self.ids.device)[:, None]
         real, at = index >= 0, index.clamp(min=0)
 
@@ -82,9 +82,9 @@ class Batch:
         return Gathered(take(self.ids, 0), segments, take(self.ordinals, 0), take(self.positions, 0), index)
 
 
-def pad(lists: Sequence[np.ndarray]) -> Tensor:
+def pad(lists: Sequence[np.ndarray], at_least: int = 0) -> Tensor:
     """Integer lists of unequal lengths as one matrix, `NOWHERE` where a list has ended."""
-    width = max((len(x) for x in lists), default=0)
+    width = max(at_least, *(len(x) for x in lists)) if lists else at_least
     out = np.full((len(lists), width), NOWHERE, dtype=np.int64)
     for row, x in zip(out, lists, strict=True):
         row[: len(x)] = x
@@ -165,11 +165,9 @@ class Wanted:
 
 def locate(columns: Tensor, rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Where, in each gathered row, the wanted batch columns came to stand."""
-    packed = columns.cpu().numpy()
-    return np.array(
-        [np.flatnonzero(packed[row] == column)[0] for row, column in zip(rows, wanted, strict=True)],
-        dtype=np.int64,
-    )
+    if not len(rows):
+        return np.zeros(0, dtype=np.int64)
+    return (columns.cpu().numpy()[rows] == wanted[:, None]).argmax(1)
 
 
 class Reads:

@@ -97,7 +97,7 @@ def _inside(
 def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dtype: torch.dtype) -> Compressed:
     """What phase 1 would give, from images compressed before; moved where a row wants them elsewhere."""
     starts: dict[tuple[int, int], int] = {}
-    known: dict[tuple[int, int], int] = {}
+    known: dict[tuple[int, int, int], int] = {}
     parts: list[VocoCache] = []
     total = 0
     positions = batch.positions.cpu()
@@ -111,11 +111,12 @@ def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dty
                 f" {cache.n_tokens}: compress the image again with more"
             )
         place = int(positions[block.row, block.voco[0]])
-        if (block.image, place) not in known:
-            known[block.image, place] = total
+        part = block.image, place, len(block.voco)
+        if part not in known:
+            known[part] = total
             parts.append(cache.first(len(block.voco)).moved_to(place).to(device=device, dtype=dtype))
             total += len(block.voco)
-        starts[block.row, block.image] = known[block.image, place]
+        starts[block.row, block.image] = known[part]
     tensors = [part.tensors() for part in parts]
     layers = [
         (
@@ -154,6 +155,10 @@ def read_text(
     mask = None if plain else additive_mask(queries, keys, embeds.dtype, prefix_visible, reading)
 
     inside = ~np.isin(batch.kinds[wanted.rows, wanted.columns], shown)
+    if inside.any() and (compressed is None or compressed.hidden is None):
+        raise VocoError(
+            "a cached image ends a row: what follows it cannot be predicted from a cache; add some text"
+        )
     rows = wanted.rows[~inside]
     reads = Reads(n_rows, rows, locate(text.columns, rows, wanted.columns[~inside]))
     passed = decoder.run(

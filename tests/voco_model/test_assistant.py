@@ -18,9 +18,10 @@ RED, BLUE = Image.new("RGB", (50, 30), (200, 10, 10)), Image.new("RGB", (40, 80)
 TEMPLATES = ["short", "voco", "vicuna_v1", "chatml"]
 
 
-def assistant(template="short", store=None, **options) -> Assistant:
+def assistant(template="short", store=None, tokenizer=None, **options) -> Assistant:
     made = model(n_voco=4, **options)
-    return Assistant(made, VocoProcessor.for_model(made.config, byte_tokenizer(), template=template), store)
+    processor = VocoProcessor.for_model(made.config, tokenizer or byte_tokenizer(), template=template)
+    return Assistant(made, processor, store)
 
 
 def directly(made: Assistant, images: list, question: str) -> str:
@@ -37,6 +38,14 @@ def test_an_answer_from_the_cache_is_the_answer_to_the_picture(template, positio
     cache = made.compress(RED)
     for question in ("what?", "and\nwhy is that so?"):
         assert made.answer(cache, question, max_new_tokens=12) == directly(made, [RED], question)
+
+
+def test_a_tokenizer_without_a_beginning_token_gives_no_prefix():
+    tokenizer = byte_tokenizer()
+    tokenizer.bos_token = None
+    made = assistant("chatml", tokenizer=tokenizer)
+    assert made.model.config.text_config.bos_token_id == 256, "the model's own idea of it does not count"
+    assert made.answer(made.compress(RED), "what?", max_new_tokens=12) == directly(made, [RED], "what?")
 
 
 @pytest.mark.parametrize("positions", ["layout", "compact"])

@@ -203,10 +203,9 @@ def test_the_digest_follows_the_weights_and_not_the_packaging(made, tmp_path):
     with torch.no_grad():
         again.projector[0].weight[0, 0] += 1e-9
     assert again.digest() != before
-    with torch.no_grad():
-        again.projector[0].weight[0, 0] -= 1e-9
+    changed = again.digest()
     again.config.positions = "layout"
-    assert again.digest() != before
+    assert again.digest() not in (before, changed)
 
 
 def test_chunks_are_compressed_as_the_whole(made):

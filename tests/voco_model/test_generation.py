@@ -58,14 +58,17 @@ def test_a_batch_of_images_and_questions(decoder, positions, prefix_visible):
     assert torch.equal(generated(made, prompt, 8, pixel_values=pixels), expected)
 
 
-@pytest.mark.parametrize("positions", ["layout", "compact"])
-def test_from_caches_of_each_image(positions):
-    made = model(n_voco=4, positions=positions)
-    specs = [
-        [("p", 1), ("i", 0, 4), ("t", 3)],
-        [("p", 1), ("i", 1, 4), ("t", 6)],
-        [("p", 1), ("i", 0, 4), ("t", 4)],
-    ]
+@pytest.mark.parametrize("options", [
+    {"positions": "layout"},
+    {"positions": "compact"},
+    {"prefix_visible": False},
+    {"compressor": "avgpool", "n_voco": 1},
+    {"compressor": "qformer"},
+], ids=str)  # fmt: skip
+def test_from_caches_of_each_image(options):
+    made = model(**({"n_voco": 4} | options))
+    n = made.config.n_voco
+    specs = [[("p", 1), ("i", k, n), ("t", text)] for k, text in ((0, 3), (1, 6), (0, 4))]
     batch = rows(specs, made.config.n_vision)
     batch.input_ids[:, 0] = 256
     prompt, pixels = left_padded(batch), batch.pixel_values.double()
@@ -213,6 +216,46 @@ def test_the_voco_token_is_never_spoken():
         made.language_model.lm_head.weight[made.config.voco_token_id] *= 1000
     batch = rows([[("p", 1), ("t", 3)]], made.config.n_vision)
     assert made.config.voco_token_id not in generated(made, list(batch), 12)
+
+
+def test_rows_may_read_different_numbers_of_one_cached_image_s_tokens():
+    made = model(n_voco=4)
+    batch = rows([[("p", 1), ("i", 0, 2), ("t", 3)], [("p", 1), ("i", 0, 4), ("t", 3)]], made.config.n_vision)
+    batch.input_ids[:, 0] = 256
+    prompt, pixels = left_padded(batch), batch.pixel_values.double()
+    caches = [made.compress(pixels)]
+    expected = rerun_in_full(made, prompt, pixels, 6)
+    assert torch.equal(generated(made, prompt, 6, voco_caches=caches), expected)
+
+
+def test_what_cannot_be_continued_is_said():
+    made = model(n_voco=4)
+    batch = rows([[("p", 1), ("i", 0, 4)]], made.config.n_vision)
+    pixels = batch.pixel_values.double()
+    with pytest.raises(VocoError, match="a cached image ends a row"):
+        made(*batch, voco_caches=[made.compress(pixels)])
+    with pytest.raises(VocoError, match="keeps no cache to go on from"):
+        generated(made, list(batch), 3, pixel_values=pixels, mode="one_pass")
+    with pytest.raises(VocoError, match="mode 'x' is unknown"):
+        made(*batch, pixel_values=pixels, mode="x")
+    with pytest.raises(VocoError, match="neither pixel_values nor voco_caches"):
+        made(*batch)
+    with pytest.raises(VocoError, match="shows image 0, but 0 caches"):
+        made(*batch, voco_caches=[])
+    with pytest.raises(VocoError, match="make the batch with the processor"):
+        made(batch.input_ids)
+    with pytest.raises(VocoError, match="takes 16 vision places"):
+        made(*rows([[("i", 0, 4), ("t", 1)]], 9), pixel_values=pixels)
+    with pytest.raises(VocoError, match="2 images, but 1 digests"):
+        made.compress(pixels.repeat(2, 1, 1, 1), image_digests=["one"])
+
+
+def test_an_image_alone_can_be_continued():
+    made = model(n_voco=4)
+    batch = rows([[("i", 0, 4)]], made.config.n_vision)
+    pixels = batch.pixel_values.double()
+    expected = rerun_in_full(made, list(batch), pixels, 4)
+    assert torch.equal(generated(made, list(batch), 4, pixel_values=pixels), expected)
 
 
 def test_an_answer_past_the_window_is_an_error_and_not_noise():

@@ -68,6 +68,12 @@ class VocoProcessor(ProcessorMixin):
             **options,
         )
 
+    @property
+    def prefix_ids(self) -> list[int]:
+        """What stands before everything: the tokenizer's beginning token, where it has one."""
+        beginning = self.tokenizer.bos_token_id
+        return [] if beginning is None else [beginning]
+
     def first_place(self, template: str | None = None) -> int:
         """The position of the first image's first VoCo token in a conversation that begins with an image."""
         shape = self.block_shape(self.n_voco, from_cache=False)
