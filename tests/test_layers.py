@@ -1,4 +1,4 @@
-"""Imports point downwards only: pipelines -> components -> voco_model; the method imports no machinery."""
+"""Imports point downwards only: pipelines -> components -> data -> voco_model; the method imports no machinery."""
 
 import ast
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ("pipelines", "components", "voco_model")
+LAYERS = ("pipelines", "components", "data", "voco_model")
 MACHINERY = {"kfp", "mlflow", "dvc", "boto3", "deepspeed", "great_expectations"}
 
 
