@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from data.contracts.report import CheckResult
 
 RESULT_NAME, SITE_NAME = "result.json", "data_docs"
+VERDICTS = ("failed", "warned", "passed", "skipped")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def _write(
     outcome.result.unlink(missing_ok=True)
     status = "passed" if outcome.passed else "failed"
     about = f"{config.data}: {figures['records.all']:,.0f} records, {_verdicts(results)}"
-    rows = [(one.name, one.severity, one.says, one.observed, one.verdict) for one in results]
+    worst_first = sorted(results, key=lambda one: VERDICTS.index(one.verdict))
+    rows = [(one.name, one.severity, one.says, _with_examples(one), one.verdict) for one in worst_first]
     finish_site(site, f"Contract {contract.kind}: {status}", about, rows)
     final = config.out / SITE_NAME
     if final.exists():
@@ -168,6 +170,8 @@ def _write(
 def _verdicts(results: Sequence["CheckResult"]) -> str:
     """How many checks came out which way."""
     verdicts = [one.verdict for one in results]
-    return ", ".join(
-        f"{verdicts.count(name)} {name}" for name in ("passed", "failed", "warned", "skipped") if name in verdicts
-    )
+    return ", ".join(f"{verdicts.count(name)} {name}" for name in VERDICTS if name in verdicts)
+
+
+def _with_examples(one: "CheckResult") -> str:
+    return one.observed + (f" (such as {', '.join(one.examples)})" if one.examples and not one.success else "")

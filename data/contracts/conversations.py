@@ -144,7 +144,7 @@ def _box_codes(texts: list[str]) -> np.ndarray:
     for i, text in enumerate(texts):
         for found in FOUR_NUMBERS.findall(text):
             left, top, right, bottom = map(float, found)
-            inside = 0 <= min(left, top, right, bottom) and max(left, top, right, bottom) <= 1
+            inside = min(left, top, right, bottom) >= 0 and max(left, top, right, bottom) <= 1
             fault = 1 if not inside else 2 if left > right or top > bottom else 0
             codes[i] = max(codes[i], fault)
     return codes

@@ -8,7 +8,6 @@ from data.contracts.near import MAX_DISTANCE
 from voco_model.errors import VocoError
 
 Severity = Literal["error", "warning"]
-SEVERITIES = ("error", "warning")
 
 BOUNDS: dict[str, float] = {
     "min_records": 1,
@@ -83,10 +82,13 @@ class Contract:
             raise VocoError(f"threshold near_distance is {distance:g}; give whole bits from 0 to {MAX_DISTANCE}")
         for name, severity in severities.items():
             if name not in checks:
-                raise VocoError(f"severity of {name}: {self.kind} has no such check; there are {', '.join(checks)}")
-            if severity not in SEVERITIES:
+                raise VocoError(
+                    f"severity of {name}: {self.kind} has no such check; there are {', '.join(checks)}"
+                )
+            if severity not in ("error", "warning"):
                 raise VocoError(f"severity of {name} is {severity}; say error or warning")
-            checks[name] = replace(checks[name], severity=severity)
+            level: Severity = "error" if severity == "error" else "warning"
+            checks[name] = replace(checks[name], severity=level)
         return replace(self, bounds=bounds, checks=tuple(checks.values()))
 
 
@@ -98,13 +100,13 @@ def contract_of(name: str) -> Contract:
 
 
 MEDIA = (
-    Check("records", "records", "", "At least {min_records} records.", low="min_records"),
+    Check("records", "records", "", "The data set has records: at least {min_records}.", low="min_records"),
     Check("required", "finding", "required", "Every record has an id, a file, a line and a known kind of media."),
     Check("unique_ids", "unique", "id", "No two records have the same id."),
     Check("media_stored", "finding", "media_stored", "Every image or video exists; text has none."),
     Check("decodable", "finding", "decodable", "Every image or video was decoded."),
-    Check("short_side", "between", "short_side", "The shorter side has at least {min_side} pixels.", low="min_side"),
-    Check("long_side", "between", "long_side", "The longer side has at most {max_side} pixels.", high="max_side"),
+    Check("short_side", "between", "short_side", "The short side has at least {min_side} pixels.", low="min_side"),
+    Check("long_side", "between", "long_side", "The long side has at most {max_side} pixels.", high="max_side"),
     Check(
         "aspect", "between", "aspect", "The longer side is at most {max_aspect} times the shorter.",
         "warning", 0.001, high="max_aspect",
@@ -122,7 +124,7 @@ TRAINING = (
     Check("image_tags", "finding", "image_tags", "One <image> or <video> tag for the media, in a human turn."),
     Check(
         "language", "between", "ascii_letters",
-        "Letters are mostly ASCII (at least {min_ascii_letters} of them): a guess at the script, not the language.",
+        "Letters are mostly ASCII (a share of {min_ascii_letters}): a guess at the script, not the language.",
         "warning", 0.05, low="min_ascii_letters",
     ),
     Check(
@@ -131,7 +133,8 @@ TRAINING = (
     ),
     Check(
         "text_length_drift", "drift", "text_length",
-        "The text length is distributed as in the previous version: quantiles within {drift} of its own.", "warning",
+        "The text length is distributed as in the previous version: quantiles within {drift} of its own.",
+        "warning",
     ),
     Check("leak_digest", "finding", "leak_digest", "No training picture is a benchmark's, byte for byte."),
     Check(
@@ -158,7 +161,7 @@ VIDEO = (
 
 def _instruct() -> tuple[Check, ...]:
     """The published instruction mix gives one id to several conversations about a picture."""
-    return tuple(replace(c, severity="warning") if c.name == "unique_ids" else c for c in TRAINING) + (BOXES,)
+    return (*(replace(c, severity="warning") if c.name == "unique_ids" else c for c in TRAINING), BOXES)
 
 
 CONTRACTS: dict[str, Contract] = {

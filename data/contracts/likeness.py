@@ -33,7 +33,7 @@ def exact_duplicates(frame: pd.DataFrame, said: np.ndarray | None) -> Likeness:
     applies = np.ones(len(frame), bool) if said is not None else (keys["digest"] >= 0).to_numpy()
     keys["said"] = said if said is not None else 0
     first = keys.groupby(["digest", "said"], sort=False)["row"].transform("min").to_numpy()
-    label = "same media and text as" if said is not None else "same media as"
+    label = "same media and text as an earlier record" if said is not None else "same media as an earlier record"
     return Likeness(label, applies, np.where(applies & (first < rows), first, NOTHING), frame["id"])
 
 
@@ -60,7 +60,7 @@ class Pictures:
         first = pd.Series(rows).groupby(group).transform("min").to_numpy(dtype=np.int64)
         place = np.full(len(frame), NOTHING)
         place[rows] = np.where(digests[rows] != digests[first], first, NOTHING)
-        return Likeness("looks like", self.telling, place, frame["id"])
+        return Likeness("looks like an earlier record", self.telling, place, frame["id"])
 
     def leaks(self, known: np.ndarray) -> Likeness:
         """Records that look like a benchmark's picture, but for those `known` to be one byte for byte."""
@@ -75,7 +75,9 @@ class Pictures:
         looks = place != NOTHING
         order = np.argsort(self.theirs, kind="stable")
         place[looks] = order[np.searchsorted(self.theirs[order], self.all[place[looks]])]
-        return Likeness("looks like the benchmark's", self.telling & bool(len(self.theirs)), place, self.names)
+        return Likeness(
+            "looks like a benchmark's picture", self.telling & bool(len(self.theirs)), place, self.names
+        )
 
 
 def digest_leaks(frame: pd.DataFrame, benchmarks: Sequence[ImageList]) -> Likeness:
@@ -84,4 +86,4 @@ def digest_leaks(frame: pd.DataFrame, benchmarks: Sequence[ImageList]) -> Likene
     names = [name for images in benchmarks for name in images.digest_names]
     first = dict(zip(reversed(digests), range(len(digests) - 1, -1, -1), strict=True))
     place = frame["digest"].astype(object).map(first).fillna(NOTHING).to_numpy(dtype=np.int64)
-    return Likeness("is the benchmark's", frame["digest"].notna().to_numpy() & bool(first), place, names)
+    return Likeness("is a benchmark's picture", frame["digest"].notna().to_numpy() & bool(first), place, names)

@@ -1,6 +1,6 @@
-"""Pictures that look alike: 64-bit difference hashes within a few bits of each other, without comparing all pairs."""
+"""Pictures that look alike: 64-bit difference hashes a few bits apart, found without comparing all pairs."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,10 @@ MAX_DISTANCE = 8
 """More different bits than this say nothing about likeness."""
 FEWEST_BITS = 4
 """A hash with fewer bits set (or unset) belongs to a plain picture, which resembles every other plain picture."""
-NEIGHBOURS = 1024
-"""Hashes that share two bands are compared with this many that follow them in order: a bound on the time that
-a data set made to have millions of them can take."""
+NEIGHBOURS = 512
+MAX_PAIRS = 4_000_000
+"""Bounds on time and memory, which only a data set with masses of likenesses reaches: hashes that share two bands
+are compared with so many that follow them in order, and once so many pairs are found only with the next one."""
 
 
 def hashes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,10 +33,11 @@ def near_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarra
     """
     found: list[np.ndarray] = []
     edges = np.linspace(0, 64, distance + 3).astype(int)
-    bands = [_bits(hashes, low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    bands = [_bits(hashes, low, high) for low, high in pairwise(edges)]
     for one, (other, width) in combinations(bands, 2) if distance else ():
         key = (one[0] << np.uint64(width)) | other
-        found.append(_alike(hashes, key, distance))
+        enough = sum(map(len, found)) >= MAX_PAIRS
+        found.append(_alike(hashes, key, distance, 1 if enough else NEIGHBOURS))
     pairs = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
     return pairs[:, 0], pairs[:, 1]
 
@@ -59,16 +61,16 @@ def _bits(hashes: np.ndarray, low: int, high: int) -> tuple[np.ndarray, int]:
     return (hashes >> np.uint64(low)) & np.uint64((1 << width) - 1), width
 
 
-def _alike(hashes: np.ndarray, key: np.ndarray, distance: int) -> np.ndarray:
+def _alike(hashes: np.ndarray, key: np.ndarray, distance: int, neighbours: int) -> np.ndarray:
     """Pairs with the same key that are near."""
     order = np.argsort(key, kind="stable")
     key, ordered = key[order], hashes[order]
     found = [np.empty((0, 2), np.int64)]
     places = np.arange(len(key))
-    for step in range(1, NEIGHBOURS + 1):
+    for step in range(1, neighbours + 1):
         places = places[places + step < len(key)]
         places = places[key[places] == key[places + step]]
-        if not len(places):
+        if not len(places) or sum(map(len, found)) >= MAX_PAIRS:
             break
         near = places[np.bitwise_count(ordered[places] ^ ordered[places + step]) <= distance]
         found.append(np.sort(np.stack([order[near], order[near + step]], axis=1), axis=1))

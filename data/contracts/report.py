@@ -14,6 +14,8 @@ from data.contracts.measure import OK, Measured
 from voco_model.data.manifest import QUARANTINE_SCHEMA
 
 EXAMPLES = 5
+LONGEST = 200
+"""Characters of an id that are shown."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -101,7 +103,7 @@ def result_of(check: Check, contract: Contract, measured: Measured, seen: Verdic
         unexpected_count=seen.unexpected,
         applies_to=seen.total,
         allowed=check.allowed,
-        examples=tuple(map(str, measured.frame["id"].iloc[rows])),
+        examples=tuple(one[:LONGEST] for one in measured.frame["id"].iloc[rows]),
     )
 
 
@@ -111,7 +113,7 @@ def _observed(check: Check, contract: Contract, frame: pd.DataFrame, seen: Verdi
     if check.sort == "drift":
         pairs = zip(seen.values["quantiles"], seen.values["values"], strict=True)
         return "quantiles " + ", ".join(f"{100 * q:g} %: {value:g}" for q, value in pairs)
-    share = f"{seen.unexpected or 'none':,} of {seen.total:,}"
+    share = f"{seen.unexpected:,} of {seen.total:,}" if seen.unexpected else f"none of {seen.total:,}"
     column = frame[check.column]
     if check.sort == "between":
         return f"{column.min():,.4g} to {column.max():,.4g}" + (f"; outside: {share}" if seen.unexpected else "")
@@ -133,7 +135,7 @@ def quarantine_table(contract: Contract, measured: Measured, results: Sequence[C
     by_name = {check.name: check for check in contract.checks}
     parts = []
     for result in results:
-        if result.success is not False:
+        if not result.unexpected_count or result.success is not False:  # drift is of no record
             continue
         check = by_name[result.name]
         failed = measured.frame[failing(check, contract, measured.frame)]
@@ -154,14 +156,16 @@ def _reasons(
     column = failed[check.column]
     if check.sort == "between":
         low, high = (contract.bounds[name] if name else None for name in (check.low, check.high))
-        bound = " and ".join(f"{word} {b:g}" for word, b in (("at least", low), ("at most", high)) if b is not None)
+        bound = " and ".join(
+            f"{word} {b:g}" for word, b in (("at least", low), ("at most", high)) if b is not None
+        )
         return [f"{check.column} is {value:g}, expected {bound}" for value in column]
     like = likeness.get(check.column)
     if like is None:
         return [str(value) for value in column]
     names = pd.Series(like.names, dtype=object)
     assert (like.place[failed.index] != NOTHING).all()
-    return [f"{label} {names[at]}" for label, at in zip(column, like.place[failed.index], strict=True)]
+    return [f"{label}: {names[at]}" for label, at in zip(column, like.place[failed.index], strict=True)]
 
 
 def figures_of(measured: Measured, results: Sequence[CheckResult]) -> dict[str, float]:
@@ -172,9 +176,12 @@ def figures_of(measured: Measured, results: Sequence[CheckResult]) -> dict[str, 
             figures[f"failing.{result.name}"] = float(result.unexpected_count)
             figures[f"share.{result.name}"] = result.unexpected_count / result.applies_to
     for column in ("text_length", "answer_words", "short_side", "aspect", "duration"):
-        values = measured.frame[column].dropna().to_numpy()
+        values = measured.frame[column].to_numpy(dtype=float)
+        values = values[np.isfinite(values)]
         if len(values):
             for share, value in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True):
                 figures[f"{column}.p{100 * share:g}"] = float(value)
     verdicts = [result.verdict for result in results]
-    return figures | {f"checks.{name}": float(verdicts.count(name)) for name in ("passed", "failed", "warned", "skipped")}
+    return figures | {
+        f"checks.{name}": float(verdicts.count(name)) for name in ("passed", "failed", "warned", "skipped")
+    }

@@ -9,7 +9,7 @@ from pathlib import Path
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0; padding: 1.5rem 2rem 4rem; font: 15px/1.5 system-ui, sans-serif; color: #1d2430; background: #fff; }
+body { margin: 0; padding: 1.5rem 2rem 4rem; font: 15px/1.5 system-ui, sans-serif; color: #1d2430; }
 h1 { font-size: 1.6rem; margin: 0 0 .2rem; }
 h4, h5, h6 { margin: 0; font-size: 1rem; }
 p.about { color: #5a6472; margin: 0 0 1.2rem; overflow-wrap: anywhere; }
@@ -40,7 +40,9 @@ td.name, td.severity, td.verdict { overflow-wrap: normal; white-space: nowrap; }
 @media (max-width: 800px) { .container-fluid > .row { display: block; } body { padding: 1rem; } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-HEAD = f'<meta charset="UTF-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>{STYLE}</style>'
+HEAD = (
+    f'<meta charset="UTF-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">\n<style>{STYLE}</style>'
+)
 # What fetches from somewhere, or is of no use without what it fetches.
 OUTSIDE = re.compile(
     r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<link\b[^>]*>|<footer\b.*?</footer\s*>|<meta charset[^>]*>",
@@ -69,7 +71,7 @@ def finish_site(folder: Path, title: str, about: str, rows: Sequence[tuple[str, 
 
 def standing_alone(page: str) -> str:
     """A page of the site without scripts, and with its style inside."""
-    page = IMAGE.sub("All checks", OUTSIDE.sub("", page))
+    page = IMAGE.sub("", OUTSIDE.sub("", page))
     return page.replace("<head>", f"<head>\n{HEAD}", 1)
 
 
@@ -85,7 +87,8 @@ def _first_page(
     onward = " · ".join(f'<a href="{escape(target)}">{escape(label)}</a>' for label, target in links)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head>{HEAD}\n<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title></head>\n<body><h1>{escape(title)}</h1>\n<p class='about'>{escape(about)}</p>\n"
+        f"<title>{escape(title)}</title></head>\n<body><h1>{escape(title)}</h1>\n"
+        f"<p class='about'>{escape(about)}</p>\n"
         f"<p>{onward}</p>\n<table><thead><tr><th>Verdict</th><th>Check</th><th>Severity</th><th>Expected</th>"
         f"<th>Observed</th></tr></thead>\n<tbody>\n{body}\n</tbody></table></body></html>\n"
     )

@@ -5,6 +5,7 @@ This module needs `great_expectations`, which takes seconds to import: import it
 
 import os
 import warnings
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 import numpy as np
 import pandas as pd
+from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from data.contracts.kinds import Check, Contract
 from data.contracts.measure import OK
@@ -35,7 +37,7 @@ def run_suite(
 ) -> dict[str, Verdict]:
     """Run the checks over a measured frame, and build the Data Docs site in a folder."""
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     for name in list(context.variables.data_docs_sites or {}):
         context.delete_data_docs_site(name)
     context.add_data_docs_site("contract", _site(site))
@@ -55,14 +57,27 @@ def run_suite(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ran = context.checkpoints.add(checkpoint).run(
-            batch_parameters={"dataframe": frame[columns]}, run_id=gx.RunIdentifier(run_name=contract.kind)
+            batch_parameters={"dataframe": _as_html(frame[columns])},
+            run_id=gx.RunIdentifier(run_name=contract.kind),
         )
         context.build_data_docs(site_names=["contract"])
-    (result,) = ran.run_results.values()
-    return {one.expectation_config.meta["check"]: _verdict(one) for one in result.results}
+    results: list[Any] = [one for result in ran.run_results.values() for one in result.results]
+    return {one.expectation_config.meta["check"]: _verdict(one) for one in results}
 
 
-def _site(folder: Path) -> dict[str, Any]:
+def _as_html(frame: pd.DataFrame) -> pd.DataFrame:
+    """What Data Docs may show of the records as it is: they write values and descriptions into pages unescaped."""
+    shown = frame.copy(deep=False)
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            shown[name] = column.cat.rename_categories(lambda label: escape(label, quote=False))
+        elif pd.api.types.is_string_dtype(column.dtype):
+            for character, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+                shown[name] = shown[name].str.replace(character, written, regex=False)
+    return shown
+
+
+def _site(folder: Path) -> Any:
     return {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
@@ -75,7 +90,7 @@ def _expectation(check: Check, contract: Contract, previous: np.ndarray | None) 
     bounds = contract.bounds
     low, high = (bounds[name] if name else None for name in (check.low, check.high))
     common: dict[str, Any] = {
-        "description": contract.says(check),
+        "description": escape(f"{check.name} ({check.severity}): {contract.says(check)}", quote=False),
         "severity": GX_SEVERITY[check.severity],
         "meta": {"check": check.name, "severity": check.severity},
     }

@@ -26,7 +26,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="llava_pretrain, llava_instruct, webvid, video_chatgpt, or benchmark",
     )
-    parser.add_argument("--previous", type=Path, metavar="M", help="the previous version, to measure drift against")
+    parser.add_argument(
+        "--previous", type=Path, metavar="M", help="the previous version, to measure drift against"
+    )
     parser.add_argument(
         "--against-benchmark",
         type=Path,
@@ -70,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"voco: error: {error}", file=sys.stderr)
         return 2
     print(_table(outcome.results))
-    print(f"{'passed' if outcome.passed else 'failed'}: {options.contract}, {outcome.figures['records.all']:,.0f} records")
+    verdict = "passed" if outcome.passed else "failed"
+    print(f"{verdict}: {options.contract}, {outcome.figures['records.all']:,.0f} records")
     print(f"read {outcome.data_docs}\nfailing records: {outcome.quarantine}")
     return 0 if outcome.passed else 1
 
@@ -92,6 +95,4 @@ def _number(name: str, text: str) -> float:
 def _table(results: Sequence["CheckResult"]) -> str:
     """Check, severity, verdict and what was observed, in columns."""
     name = max(len(one.name) for one in results)
-    return "\n".join(
-        f"{one.name:<{name}}  {one.severity:<7}  {one.verdict:<7}  {one.observed}" for one in results
-    )
+    return "\n".join(f"{one.name:<{name}}  {one.severity:<7}  {one.verdict:<7}  {one.observed}" for one in results)
