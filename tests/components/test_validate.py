@@ -267,6 +267,9 @@ def test_nothing_leaves_the_machine(folder, tmp_path):
 def test_figures_are_logged_where_mlflow_is_configured(folder, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert log_figures("nowhere", {"a": 1.0}) is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "gopher://nowhere")
+    with pytest.raises(VocoError, match="MLFLOW_TRACKING_URI: nothing can be logged there"):
+        log_figures("nowhere", {"a": 1.0})
     uri = f"sqlite:///{tmp_path / 'runs.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     made = validate(ValidateConfig(folder / "good", KIND, tmp_path / "out"))
