@@ -1,7 +1,7 @@
 """Scenes and clips as facts: what stands where, and what happens when. The names that others use are all here.
 
 Everything follows from (seed, split, number, level). A scene's split follows from its content, so no content is
-ever in both: the hash of `signature` says train (80 %) or test (20 %), and a draw that belongs to the other is redrawn.
+ever in both: the hash of `signature` says train (80 %) or test (20 %), and a draw of the other split is redrawn.
 """
 
 from data.world.clips import make_clip, scene_at
