@@ -13,8 +13,8 @@
       video_chatgpt_training.json            [{q, a, video_id}]
       videos/v_0123456789a.mp4               video_id.mp4
 
-Half of the pictures have captions; half are in the mix, with one record of text alone for every ten pictures. Half of
-the clips go to each of the two sets of clips. All scenes belong to the split "train".
+Half of the pictures have captions; half are in the mix, with one record of text alone for every ten pictures.
+Half of the clips go to each of the two sets of clips. All scenes belong to the split "train".
 """
 
 import csv
