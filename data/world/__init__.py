@@ -1,0 +1,1 @@
+"""The small world: drawn scenes and clips of which every fact is known, written in the real formats."""
