@@ -51,7 +51,8 @@ class Failure(NamedTuple):
     reason: str
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """What a worker is asked for: one rank's part of a batch."""
 
     epoch: int
@@ -87,7 +88,10 @@ class Collator:
 
     def __getitem__(self, share: Share) -> TrainingBatch:
         failures: list[Failure] = []
-        rows = [row for group in share.groups for row in self._group(group, failures)]
+        together: dict[int, list[int]] = {}  # groups of the same image that met in a batch share it, too
+        for group in share.groups:
+            together.setdefault(int(self.catalogue.media[group[0]]), []).extend(group)
+        rows = [row for group in together.values() for row in self._group(group, failures)]
         inputs, rows = self._processed(rows, failures)
         ids = [self.catalogue.id_of(record) for record, _, _ in rows]
         return TrainingBatch(share.epoch, share.index, ids, inputs, failures)
@@ -117,7 +121,7 @@ class Collator:
         return read["turns"]
 
     def _item(self, records: list[int]) -> Image.Image | list[Image.Image]:
-        """What a group shows, from the first copy of it that is what the manifest says: all copies are the same."""
+        """What a group shows, from the first copy that the manifest's digest proves; all copies are the same."""
         catalogue, problem = self.catalogue, VocoError("")
         for record in records:
             try:

@@ -57,9 +57,7 @@ class EpochPlan:
         return self.batch(index)[rank::world_size]
 
 
-def plan_epoch(
-    catalogue: Catalogue, lengths: np.ndarray, policy: BatchPolicy, seed: int, epoch: int
-) -> EpochPlan:
+def plan_epoch(catalogue: Catalogue, lengths: np.ndarray, policy: BatchPolicy, seed: int, epoch: int) -> EpochPlan:
     """The batches of an epoch, the same for the same arguments.
 
     lengths: how long each record is expected to be, in any unit.

@@ -1,7 +1,7 @@
 """The training loader: batches of a data set's shards, epoch after epoch, from any position on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,9 @@ class TrainingLoader:
         if not 0 <= rank < world_size:
             raise VocoError(f"rank is {rank} of a world of {world_size}; ranks count from 0")
         if policy.batch_size < world_size:
-            raise VocoError(f"batch_size {policy.batch_size} is below the {world_size} ranks that share it; raise it")
+            raise VocoError(
+                f"batch_size {policy.batch_size} is below the {world_size} ranks that share it; raise it"
+            )
         if seed < 0 or workers < 0 or not 0 <= max_failed <= 1:
             raise VocoError("seed and workers are 0 or more, and max_failed is a share from 0 to 1")
         reading = reading or Reading()
@@ -69,7 +71,9 @@ class TrainingLoader:
         self._lengths = expected_lengths(self.catalogue, reading, self._places)
         self.batches_per_epoch = len(self.plan(0))
         if not self.batches_per_epoch:
-            raise VocoError(f"{folder}: not one full batch of {policy.batch_size}; lower batch_size or keep the last")
+            raise VocoError(
+                f"{folder}: not one full batch of {policy.batch_size}; lower batch_size or keep the last"
+            )
 
     def plan(self, epoch: int) -> EpochPlan:
         """The batches of an epoch, over all ranks."""
@@ -78,10 +82,10 @@ class TrainingLoader:
     def __iter__(self) -> Iterator[TrainingBatch]:
         if self.next_batch == 0:
             self._failed = 0
-        batches = DataLoader(
+        batches: Iterable[TrainingBatch] = DataLoader(
             self._collator,  # type: ignore[arg-type]  # asked by share, not by number
             batch_size=None,
-            sampler=self._shares(),  # type: ignore[arg-type]
+            sampler=self._shares(),
             num_workers=self.workers,
             collate_fn=_as_it_is,
             worker_init_fn=_begin_worker,
@@ -120,7 +124,9 @@ class TrainingLoader:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a position; what decides the order of batches must be as it was then."""
         settings, then = self._settings(), state["settings"]
-        if changed := sorted(name for name in settings.keys() | then.keys() if settings.get(name) != then.get(name)):
+        if changed := sorted(
+            name for name in settings.keys() | then.keys() if settings.get(name) != then.get(name)
+        ):
             name = changed[0]
             raise VocoError(
                 f"the position was saved with {name}={then.get(name)}, here it is {settings.get(name)};"
@@ -152,7 +158,7 @@ def _check_videos(catalogue: Catalogue, reading: Reading) -> None:
         raise VocoError(f"{catalogue.folder} has videos; give fps or n_frames, the frames to take from each")
 
 
-def _as_it_is(batch: TrainingBatch) -> TrainingBatch:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

@@ -92,9 +92,9 @@ def _index(path: Path) -> _Index:
             for member in tar:
                 stem, _, suffix = member.name.partition(".")
                 if stem.isascii() and stem.isdigit() and len(stem) < 19 and member.isfile():
-                    places = found.setdefault(int(stem), [0, 0, 0, 0])
+                    of_record = found.setdefault(int(stem), [0, 0, 0, 0])
                     at = 0 if suffix == "json" else 2
-                    places[at : at + 2] = member.offset_data, member.size
+                    of_record[at : at + 2] = member.offset_data, member.size
     except tarfile.TarError:
         pass  # the records after the damage are missed, and named, when they are asked for
     numbers = np.array(sorted(found), dtype=np.int64)

@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -14,6 +16,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from voco_model.config import preset
+from voco_model.data.collating import Reading, TrainingBatch
+from voco_model.data.grouping import BatchPolicy
+from voco_model.data.loading import TrainingLoader
 from voco_model.data.manifest import MANIFEST_NAME, SCHEMA, SHARD_PATTERN
 from voco_model.processing.processor import VocoProcessor
 from voco_model.processing.tokenizer import byte_tokenizer
@@ -112,3 +117,24 @@ def damage(folder: Path, record: int, suffix: str, per_shard: int = 5) -> None:
     with open(path, "r+b") as file:
         file.seek(member.offset_data + member.size // 2)
         file.write(b"\0\1\2\3")
+
+
+PROCESSOR = processor()
+FRAMES = Reading(n_frames=2)
+
+
+def loader(folder: Path, batch_size: int = 4, questions: int = 2, reading: Reading = FRAMES, **options):
+    policy = BatchPolicy(batch_size, questions, shards_at_once=2, sorted_batches=2)
+    return TrainingLoader(folder, PROCESSOR, policy, reading, **options)
+
+
+def ids(batches: list[TrainingBatch]) -> list[list[str]]:
+    return [batch.ids for batch in batches]
+
+
+def all_ids(n: int) -> list[str]:
+    return sorted(f"r{k}" for k in range(n))
+
+
+def flat(lists: Iterable[list]) -> list:
+    return list(chain.from_iterable(lists))

@@ -19,9 +19,7 @@ def catalogue(media: list[int], shards: list[int], lengths: list[int], kinds: li
     digests = pa.array([f"{n:064x}" for n in media])
     ids = pa.array([f"r{n}" for n in range(len(media))])
     arrays = [np.array(column) for column in (shards, media, kinds, lengths)]
-    return Catalogue(
-        Path("set"), "v", names, np.arange(len(media)), ids, digests, *arrays, np.zeros(len(media))
-    )
+    return Catalogue(Path("set"), "v", names, np.arange(len(media)), ids, digests, *arrays, np.zeros(len(media)))
 
 
 @st.composite
