@@ -276,3 +276,13 @@ def test_pictures_are_decoded_upright(tmp_path):
     write(tmp_path / "set", [Item(media=path.read_bytes())])
     batch = next(iter(loader(tmp_path / "set", batch_size=1)))
     assert torch.equal(batch.inputs["pixel_values"], PROCESSOR.pixels(PROCESSOR.squares(open_picture(path))))
+
+
+@pytest.mark.parametrize("options", [{}, {"image_mean": [0.1, 0.5, 0.9], "image_std": [0.2, 1.0, 3.0]}])
+def test_pixel_values_are_those_of_the_image_processor_to_the_bit(options):
+    quick = processor()
+    for name, value in options.items():
+        setattr(quick.image_processor, name, value)
+    squares = [quick.squares(png(n, (90, 70)))[0] for n in range(3)]
+    expected = quick.image_processor(images=squares, return_tensors="pt")["pixel_values"]
+    assert torch.equal(quick.pixels(squares), expected)
