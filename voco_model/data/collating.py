@@ -13,7 +13,7 @@ from transformers import BatchFeature
 from voco_model.data.catalogue import MEDIA_KINDS, Catalogue
 from voco_model.data.shard_reader import ShardReader
 from voco_model.errors import VocoError
-from voco_model.processing.pictures import open_picture
+from voco_model.processing.pictures import Source, open_picture
 from voco_model.processing.processor import VocoProcessor
 from voco_model.video import sample_frames
 
@@ -137,19 +137,20 @@ class Collator:
     def _decoded(self, record: int, data: bytes) -> Image.Image | list[Image.Image]:
         name = self.catalogue.id_of(record)
         if MEDIA_KINDS[self.catalogue.kinds[record]] == "image":
-            return open_picture(data, name)
+            return self._shrunk(data, name)
         with tempfile.NamedTemporaryFile(prefix="voco-clip-") as file:
             file.write(data)
             file.flush()
             try:
                 frames = sample_frames(Path(file.name), fps=self.reading.fps, count=self.reading.n_frames)
-                return [self._shrunk(frame.image) for frame in frames]
+                return [self._shrunk(frame.image, name) for frame in frames]
             except VocoError as error:
                 raise VocoError(str(error).replace(file.name, name)) from None
 
-    def _shrunk(self, frame: Image.Image) -> Image.Image:
-        """A frame as small as the processor leaves it, so that a long clip takes little memory."""
-        return frame if self.processor.aspect == "tiles" else self.processor.squares(frame)[0]
+    def _shrunk(self, picture: Source, name: str) -> Image.Image:
+        """A picture as small as the processor leaves it, so that a long clip takes little memory."""
+        whole = self.processor.aspect == "tiles"  # these are cut from the full picture
+        return open_picture(picture, name) if whole else self.processor.squares(picture, name)[0]
 
     def _processed(self, rows: list[Row], failures: list[Failure]) -> tuple[BatchFeature | None, list[Row]]:
         """The batch of all rows that the processor takes."""

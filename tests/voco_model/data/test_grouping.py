@@ -48,7 +48,7 @@ def batches(made: EpochPlan) -> list[list[list[int]]]:
     return [made.batch(index) for index in range(len(made))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(catalogues(), policies, st.integers(0, 3), st.integers(1, 8))
 def test_every_record_once_at_any_world_size(of, policy, seed, world):
     made = plan(of, policy, seed)
@@ -60,7 +60,7 @@ def test_every_record_once_at_any_world_size(of, policy, seed, world):
         assert sum(counts) == policy.batch_size or index == len(made) - 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(catalogues(), policies)
 def test_records_of_one_image_stay_together(of, policy):
     groups = [group for batch in batches(plan(of, policy)) for group in batch]

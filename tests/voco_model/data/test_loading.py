@@ -269,6 +269,14 @@ def test_readings_that_cannot_be_are_refused(reading):
         Reading(**reading)
 
 
+@pytest.mark.parametrize("aspect", ["square", "tiles"])
+def test_pictures_in_the_other_aspects(tmp_path, aspect):
+    other, data = processor(aspect=aspect), png(5, (90, 40))
+    write(tmp_path / "set", [Item(media=data)])
+    batch = next(iter(TrainingLoader(tmp_path / "set", other, BatchPolicy(1))))
+    assert torch.equal(batch.inputs["pixel_values"], other.pixels(other.squares(data)))
+
+
 def test_pictures_are_decoded_upright(tmp_path):
     picture, path = Image.new("RGB", (8, 4), "red"), tmp_path / "turned.jpg"
     picture.paste("blue", (0, 0, 4, 4))
