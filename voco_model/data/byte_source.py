@@ -1,15 +1,13 @@
 """The bytes of a file, plain or gzip by content, through a window that holds only what is being looked at."""
 
-import gzip
 import re
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 from voco_model.data.faults import Fault, Limits
+from voco_model.data.gunzip import GZIP, Gunzip
 from voco_model.errors import VocoError
 
-GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 BOM = b"\xef\xbb\xbf"
 FOREIGN = {
@@ -34,17 +32,15 @@ class ByteSource:
         self._packed = file
         self.unpacks = file.read(len(GZIP)) == GZIP
         file.seek(0)
-        self._file = gzip.GzipFile(fileobj=file, mode="rb") if self.unpacks else file
+        self._file = Gunzip(file) if self.unpacks else file
         self._read = 0
 
     def read(self, n: int) -> bytes:
         """At most n bytes; none at the end."""
         try:
             data = self._file.read(n)
-        except EOFError:
-            raise Fault("truncated", "the gzip stream breaks off; get the file again") from None
-        except (OSError, zlib.error) as error:
-            raise Fault("truncated", f"the file is damaged ({error}); get it again") from None
+        except OSError as error:
+            raise Fault("truncated", f"the file cannot be read further ({error.strerror})") from None
         self._read += len(data)
         if self.unpacks and self._read > max(self.limits.unpacked, self.limits.ratio * self._packed.tell()):
             many = f"more than {self.limits.ratio} times its size and {self.limits.unpacked:,} bytes"
@@ -77,6 +73,15 @@ class Window:
         except Fault as fault:
             self.broken = fault.with_traceback(None)
             return b""
+
+    def ahead(self, at: int, n: int) -> int:
+        """Have n bytes from `at` on, or all that there are; where that place is now."""
+        while len(self.data) - at < n:
+            grown = self.more(at)
+            at = 0
+            if not grown:
+                break
+        return at
 
     def skip_space(self, at: int = 0) -> tuple[int, int]:
         """Where what is not space begins (or the end), and how many lines ended before it."""

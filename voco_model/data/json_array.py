@@ -74,7 +74,7 @@ class ArrayReader:
             seen = at - self._at
             if not window.more(self._at):
                 self._at = 0
-                return self._given_up(seen, extent) or (self._broken_off(), _Then.FILE_END)
+                return self._given_up(seen, extent) or self._last(extent)
             self._at, at = 0, seen
 
     def _complete(self, end: int, deepest: int) -> tuple[Any, _Then]:
@@ -102,9 +102,12 @@ class ArrayReader:
             return Fault("too_deep", f"it is nested {extent.deepest} deep; {self._limits.depth} is the most")
         return Fault("bad_json", "it is not JSON: a quote or bracket is not closed before the next record begins")
 
-    def _broken_off(self) -> Fault:
-        self._at = len(self._window.data)
-        return self._window.broken or Fault("truncated", "the array breaks off before its end")
+    def _last(self, extent: Extent) -> tuple[Any, _Then]:
+        """What stands where the file ends: a whole element, after which it breaks off, or a part of one."""
+        raw, self._at = self._window.data, len(self._window.data)
+        if not extent.open and raw.rstrip().endswith(b"}"):
+            return parse(raw, self._limits, extent.deepest), _Then.ELEMENT
+        return self._window.broken or Fault("truncated", "the array breaks off before its end"), _Then.FILE_END
 
     def _skipped(self, at: int, extent: Extent) -> tuple[Any, _Then]:
         """An element past the limit: passed over without being held."""
@@ -141,12 +144,10 @@ class ArrayReader:
 
     def _learn(self) -> None:
         """How records begin, from the first that is an object."""
-        while self._beginning is None and len(self._window.data) - self._at < _OVERLAP:
-            grown = self._window.more(self._at)
-            self._at = 0
-            if not grown:
-                break
-        if self._beginning is None and (found := _FIRST_KEY.match(self._window.data, self._at)):
+        if self._beginning is not None:
+            return
+        self._at = self._window.ahead(self._at, _OVERLAP)
+        if found := _FIRST_KEY.match(self._window.data, self._at):
             key = re.escape(found[1])
             self._beginning = re.compile(rb'\{[ \t\r\n]{0,64}+"' + key + rb'"[ \t\r\n]{0,8}+:')
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voco_model.data.faults import Fault, Limits, check_text
+from voco_model.data.faults import Fault, Limits, check_text, shown
 from voco_model.data.json_stream import Placed, too_long
 from voco_model.errors import VocoError
 
@@ -104,4 +104,4 @@ def _checked(row: dict[str, Any]) -> Any:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    return shown(lines[0], 200) if lines else type(error).__name__

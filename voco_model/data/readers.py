@@ -32,6 +32,7 @@ FIELDS = {
 
 _ILL_FORMED = {"wrong_shape", "bad_json", "bad_csv"}
 """Faults of a record that was looked at whole and is not of the kind."""
+_HEADER_BYTES = 4096
 _HEADER_CELL = re.compile(r"[A-Za-z_][\w .-]*")
 
 
@@ -83,14 +84,16 @@ def _rows(file: BinaryIO, path: Path, limits: Limits) -> Iterator[Placed]:
     first = window.data[at : at + 1]
     if first == b"[":
         return iter(ArrayReader(window, at, limits))
-    if first not in (b"", b"{") and _has_header(window, at):
-        return read_rows(window, at, limits, lines + 1)
+    if first not in (b"", b"{"):
+        at = window.ahead(at, _HEADER_BYTES)
+        if _is_header(window.data[at : at + _HEADER_BYTES]):
+            return read_rows(window, at, limits, lines + 1)
     return read_lines(window, at, limits, lines + 1)
 
 
-def _has_header(window: Window, at: int) -> bool:
+def _is_header(beginning: bytes) -> bool:
     """Whether the first line is several names with commas between."""
-    line = window.data[at : at + 4096].split(b"\n")[0].decode(errors="replace").strip()
+    line = beginning.split(b"\n")[0].decode(errors="replace").strip()
     cells = next(csv.reader([line]), [])
     return len(cells) > 1 and all(_HEADER_CELL.fullmatch(cell.strip()) for cell in cells)
 
