@@ -12,6 +12,13 @@ Placed = tuple[int, Any]
 """A place, counted from 1, and a value or a Fault."""
 
 
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_not_json)
+
+
 def parse(raw: bytes, limits: Limits, deepest: int | None = None) -> Any:
     """One JSON value, or the Fault it has; `deepest` is its depth where that is known."""
     try:
@@ -31,7 +38,7 @@ def _parsed(raw: bytes, limits: Limits, deepest: int | None) -> Any:
         raise Fault("too_deep", f"it is nested {deepest} deep; {limits.depth} is the most that is read")
     text = decode(raw)
     try:
-        value = json.loads(text, parse_constant=_not_json)
+        value = _DECODER.decode(text)
     except ValueError as error:
         raise Fault("bad_json", f"it is not JSON: {error}") from None
     if "\\u" in text:
@@ -52,10 +59,6 @@ def decode(raw: bytes) -> str:
 def too_long(limits: Limits) -> Fault:
     """The fault of a record past the limit."""
     return Fault("too_long", f"it is longer than {limits.record_bytes:,} bytes, the most that is read")
-
-
-def _not_json(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def read_lines(window: Window, at: int, limits: Limits, line: int = 1) -> Iterator[Placed]:

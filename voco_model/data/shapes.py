@@ -55,7 +55,7 @@ class Shaper:
                     raise Fault("formula", f"{name} begins like a spreadsheet's formula: {shown(value)}")
         if shaped.media is not None:
             try:
-                self._media.path(shaped.media)
+                self._media.check(shaped.media)
             except PathEscape as error:
                 raise Fault("path_escape", str(error)) from None
 

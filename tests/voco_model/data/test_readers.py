@@ -33,7 +33,7 @@ row = st.fixed_dictionaries(
 )
 rows = st.lists(row, min_size=1, max_size=12)
 chunks = st.sampled_from([1, 2, 3, 7, 64, 1000, 1 << 18])
-quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(tmp_path, content, kind, chunk=1 << 18, **options):
