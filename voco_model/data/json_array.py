@@ -1,12 +1,12 @@
 """The elements of a JSON array in constant memory: each with its place, or with what is wrong with it.
 
 A fault costs its own record only. A missing quote or bracket would swallow all that follows, so a record that does
-not parse is ended where the next begins as the first did, with `{"first key":`. These bytes stand in no string of
-valid JSON, because a quote within a string is escaped.
+not parse is ended where the next begins, with `{"key":` and the first record's first key or one that is expected.
+These bytes stand in no string of valid JSON, because a quote within a string is escaped.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -31,13 +31,19 @@ class _Then(Enum):
 
 
 class ArrayReader:
-    """Iterated, gives (number, value or Fault) of each element; `at` is where the `[` stands."""
+    """Iterated, gives (number, value or Fault) of each element.
 
-    def __init__(self, window: Window, at: int, limits: Limits) -> None:
+    at: where the `[` stands.
+    keys: what a record's first key may be, beside the first record's own.
+    """
+
+    def __init__(self, window: Window, at: int, limits: Limits, keys: Iterable[str] = ()) -> None:
         self._window = window
         self._at = at + 1
         self._limits = limits
-        self._beginning: re.Pattern[bytes] | None = None
+        self._keys = {re.escape(key.encode()) for key in keys}
+        self._beginning = _beginning(self._keys)
+        self._learned = False
         self._patience = _PATIENCE * limits.record_bytes
 
     def __iter__(self) -> Iterator[Placed]:
@@ -144,18 +150,25 @@ class ArrayReader:
 
     def _learn(self) -> None:
         """How records begin, from the first that is an object."""
-        if self._beginning is not None:
+        if self._learned:
             return
         self._at = self._window.ahead(self._at, _OVERLAP)
         if found := _FIRST_KEY.match(self._window.data, self._at):
-            key = re.escape(found[1])
-            self._beginning = re.compile(rb'\{[ \t\r\n]{0,64}+"' + key + rb'"[ \t\r\n]{0,8}+:')
+            self._learned = True
+            self._beginning = _beginning({*self._keys, re.escape(found[1])})
 
     def _next(self, end: int | None = None) -> int | None:
         """Where, after this byte and before `end`, another record seems to begin."""
         data = self._window.data
         found = self._beginning and self._beginning.search(data, self._at + 1, len(data) if end is None else end)
         return found.start() if found else None
+
+
+def _beginning(keys: set[bytes]) -> re.Pattern[bytes] | None:
+    """What a record begins with, if its first key is one of these, escaped ones."""
+    if not keys:
+        return None
+    return re.compile(rb'\{[ \t\r\n]{0,64}+"(?:' + b"|".join(sorted(keys)) + rb')"[ \t\r\n]{0,8}+:')
 
 
 _NOTHING = object()

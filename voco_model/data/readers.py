@@ -3,7 +3,6 @@
 What a file is, is told from its content, never from its name. Text is passed on as it stands.
 """
 
-import csv
 import re
 import tempfile
 from collections.abc import Iterator
@@ -55,7 +54,7 @@ def read_records(
         raise VocoError(f"{path}: no such file; give a data set's JSON, JSON lines, CSV or Parquet file")
     file = _opened(path)
     try:
-        rows = _rows(file, path, limits)
+        rows = _rows(file, path, kind, limits)
     except BaseException:
         file.close()
         raise
@@ -69,7 +68,7 @@ def _opened(path: Path) -> BinaryIO:
         raise VocoError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from None
 
 
-def _rows(file: BinaryIO, path: Path, limits: Limits) -> Iterator[Placed]:
+def _rows(file: BinaryIO, path: Path, kind: str, limits: Limits) -> Iterator[Placed]:
     """The reader that the content asks for."""
     source = ByteSource(file, limits)
     window = Window(source)
@@ -83,7 +82,7 @@ def _rows(file: BinaryIO, path: Path, limits: Limits) -> Iterator[Placed]:
         raise VocoError(f"{path}: is empty; give a data set's file")
     first = window.data[at : at + 1]
     if first == b"[":
-        return iter(ArrayReader(window, at, limits))
+        return iter(ArrayReader(window, at, limits, FIELDS[kind]))
     if first not in (b"", b"{"):
         at = window.ahead(at, _HEADER_BYTES)
         if _is_header(window.data[at : at + _HEADER_BYTES]):
@@ -93,9 +92,8 @@ def _rows(file: BinaryIO, path: Path, limits: Limits) -> Iterator[Placed]:
 
 def _is_header(beginning: bytes) -> bool:
     """Whether the first line is several names with commas between."""
-    line = beginning.split(b"\n")[0].decode(errors="replace").strip()
-    cells = next(csv.reader([line]), [])
-    return len(cells) > 1 and all(_HEADER_CELL.fullmatch(cell.strip()) for cell in cells)
+    cells = beginning.split(b"\n")[0].decode(errors="replace").split(",")
+    return len(cells) > 1 and all(_HEADER_CELL.fullmatch(cell.strip().strip('"')) for cell in cells)
 
 
 def _unpacked_parquet(window: Window, path: Path, limits: Limits) -> Iterator[Placed]:

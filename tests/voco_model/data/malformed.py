@@ -139,6 +139,8 @@ def _arrays() -> list[Case]:
         ),
         ("half a record", array(GOOD[0], head, *rest), ("bad_json",), (0, 2, 3)),
         ("the first broken", array(GOOD[0][:-1], *rest), ("bad_json",), (2, 3)),
+        ("the first without beginning", array(GOOD[0][5:], GOOD[1], *rest), ("bad_json",) * 3, (1, 2, 3)),
+        ("the first a broken word", array(b'"nope', GOOD[1], *rest), ("bad_json",), (1, 2, 3)),
         ("every second broken", array(GOOD[0], head, GOOD[2], head, GOOD[4]), ("bad_json",) * 2, (0, 2, 4)),
         ("brackets never closed", array(GOOD[0], b"[{" * 500, *rest), ("too_deep",), (0, 2, 3)),
         ("long and never closed", array(GOOD[0], _LONG[:-9], *rest), ("too_long",), (0, 2, 3)),

@@ -219,6 +219,7 @@ WHOLE_FILE = [
     ("clips as chats", "llava_pretrain", lines(HEADER, *CLIPS), "looks like webvid"),
     ("text", "llava_pretrain", b"Dear reader,\nthis is a letter.\n", "no record of it can be read"),
     ("other columns", "webvid", b"key,vid_key,split\n1,2,3\n", "'key, split, vid_key'"),
+    ("old line ends", "webvid", HEADER + b"\r1,A kite,1,001,PT,u\r", "no record of it can be read"),
     ("zip", "webvid", b"PK\x03\x04rest", "zip archive"),
     ("zstd", "webvid", b"\x28\xb5\x2f\xfdrest", "zstd"),
     ("UTF-16", "llava_pretrain", "[]".encode("utf-16"), "UTF-16"),
