@@ -79,7 +79,7 @@ def inspect_media(
 
 
 def difference_hash(image: Image.Image) -> str:
-    """64 bits that say where brightness rises from left to right, as 16 hex digits; scaling hardly changes them."""
+    """64 bits, as 16 hex digits: where brightness rises from left to right. Scaling hardly changes them."""
     plain = image if image.mode in ("L", "RGB") else image.convert("RGB")
     # 256 samples for each of the 72 cells: near enough to the mean of all pixels, in a quarter of the time.
     sampled = plain.resize((144, 128), Image.Resampling.NEAREST).convert("L")
@@ -163,7 +163,9 @@ def _video(path: Path, decode: bool) -> MediaFacts | MediaFault:
         head = file.read(16)
         if not any(head.startswith(magics, at) for at, magics in VIDEO_MAGIC):
             other = foreign(head)
-            return MediaFault("wrong_type", f"the file is {other or 'no MP4, MOV, MKV, WebM, AVI, FLV, MPEG or Ogg'}")
+            return MediaFault(
+                "wrong_type", f"the file is {other or 'no MP4, MOV, MKV, WebM, AVI, FLV, MPEG or Ogg'}"
+            )
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     size = path.stat().st_size

@@ -49,9 +49,11 @@ def outline(data: bytes) -> Outline | None:
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg(data)
         if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR":
-            return Outline("PNG", *struct.unpack(">II", data[16:24]), _png_end(data))
+            width, height = struct.unpack(">II", data[16:24])
+            return Outline("PNG", width, height, _png_end(data))
         if data.startswith((b"GIF87a", b"GIF89a")):
-            return Outline("GIF", *struct.unpack("<HH", data[6:10]), _gif_end(data))
+            width, height = struct.unpack("<HH", data[6:10])
+            return Outline("GIF", width, height, _gif_end(data))
         if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             return _webp(data)
         if data.startswith(b"BM"):
@@ -78,7 +80,9 @@ def hidden(data: bytes, shape: Outline) -> str | None:
     if rest:
         return f"{len(data) - end} bytes behind the picture's end ({foreign(rest) or 'unknown data'})"
     directory = data.rfind(b"PK\x05\x06", max(0, len(data) - 65557))
-    if directory >= 0 and len(data) - directory - 22 == int.from_bytes(data[directory + 20 : directory + 22], "little"):
+    if directory >= 0 and len(data) - directory - 22 == int.from_bytes(
+        data[directory + 20 : directory + 22], "little"
+    ):
         return "a ZIP archive inside the picture"
     return "a PDF inside the picture" if b"%PDF-" in data[:1024] else None
 

@@ -121,7 +121,7 @@ class _OpenShard:
         self.name, self.records, self.size = path.name, 0, 0
         self._stack = ExitStack()
         temporary = self._stack.enter_context(whole_file(path))
-        self._file = self._stack.enter_context(open(temporary, "wb", buffering=CHUNK))
+        self._file = self._stack.enter_context(temporary.open("wb", buffering=CHUNK))
         self._digest = hashlib.sha256()
 
     def member(self, name: str, data: bytes) -> None:
@@ -148,9 +148,7 @@ class _OpenShard:
         self._stack.close()
         return ShardFacts(self.name, self._digest.hexdigest(), self.size, self.records)
 
-    def discard(
-        self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def discard(self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.__exit__(kind, error, trace)
 
     def _header(self, name: str, size: int) -> None:
@@ -180,7 +178,8 @@ def shard_members(path: Path) -> Iterator[tuple[str, Span]]:
 
 def read_shard(path: Path) -> Iterator[tuple[str, dict[str, Any], bytes | None]]:
     """Key, record and media of one shard, in order."""
-    key, record, media = "", {}, None
+    key, media = "", None
+    record: dict[str, Any] = {}
     with open(path, "rb") as file:
         for name, span in shard_members(path):
             file.seek(span.start)
