@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from components.ingesting.config import IngestConfig
 from components.ingesting.increments import Earlier
-from components.sources import Source, Stamp
+from components.sources import Source, Stamp, unsafe
 from voco_model.data.media import MediaFacts, MediaFault, inspect_media
 from voco_model.data.records import Quarantined, Record
 from voco_model.data.shards import Span, record_json
@@ -59,6 +59,8 @@ class Looker:
             return Prepared(_set_aside(record, MediaFault("bad_text", "a text in it cannot be written as UTF-8")))
         if record.media is None:
             return Prepared(record)
+        if fault := unsafe(record.media):
+            return Prepared(_set_aside(record, fault))
         path = self._config.media_prefix + record.media
         seen = self._look(path, "video" if record.media_kind == "video" else "image")
         if isinstance(seen.facts, MediaFault):
