@@ -90,7 +90,7 @@ class Ingestion:
     def _records(self, annotations: Path) -> Iterator[Record | Quarantined]:
         """The records, each saying where it was read by its place in the source, not by a download's."""
         root = None if "://" in self._config.source else Path(self._config.source, self._config.media_prefix)
-        for record in self._read(annotations, self._config.kind, root=root, split=self._config.split):
+        for record in self._read(annotations, self._config.kind, root=root):
             yield replace(record, file=self._config.annotations)
 
     def _write(self, records: Iterator[Record | Quarantined]) -> list[dict[str, Any]]:
