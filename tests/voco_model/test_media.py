@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -245,6 +246,27 @@ def test_clips_with_absurd_headers_or_cut_short_are_set_aside(tmp_path):
     assert isinstance(inspect_media(bytes(long), "video"), MediaFacts | MediaFault)
     assert inspect_media(tmp_path / "list.mp4", "video").code == "wrong_type"
     assert inspect_media(b"", "video").code in ("empty_media", "wrong_type")
+
+
+def test_damage_in_the_middle_of_a_clip_is_found(tmp_path):
+    data = bytearray(clip(tmp_path / "a.mov", codec="png", pixels="rgb24"))
+    middle = data.index(b"IDAT", len(data) // 3)
+    data[middle + 4 : middle + 400] = bytes(396)
+    seen = inspect_media(bytes(data), "video")
+    assert seen.code == "undecodable_video"
+    assert "decoding fails at" in seen.reason
+
+
+def test_the_genuine_damaged_clip_is_set_aside():
+    genuine = Path(__file__).parents[3] / "shared/benchmarks/media/decord_corrupted.mp4"
+    if not genuine.is_file():
+        pytest.skip("the genuine damaged clip is not here")
+    assert inspect_media(genuine, "video").code == "undecodable_video"
+
+
+def test_a_clip_that_would_decode_for_days_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(media, "MAX_CLIP_PIXELS", 64 * 48 * 11)
+    assert inspect_media(clip(tmp_path / "a.mp4"), "video").code == "bomb"
 
 
 @pytest.mark.parametrize("side", [65_000, 9_000])

@@ -17,6 +17,8 @@ MAX_PIXELS = 64 * 1024 * 1024
 """Larger pictures are bombs: they are refused by their header, before they are decoded."""
 MAX_IMAGE_BYTES = 128 * 1024 * 1024
 MAX_VIDEO_BYTES = 8 * 1024**3
+MAX_CLIP_PIXELS = 2**37
+"""Of all frames of a clip: more than an hour at 1280x720, and some ten minutes of decoding."""
 MAX_SECONDS = 24 * 3600.0
 """Longer clips are taken for absurd headers."""
 
@@ -59,7 +61,7 @@ def inspect_media(
 ) -> MediaFacts | MediaFault:
     """The facts of one file, or its fault; never an exception for what the file contains.
 
-    decode: decode pictures whole, and measure clips. Without it, pictures give what their header and outline
+    decode: decode pictures and clips whole. Without it, pictures give what their header and outline
     say (no perceptual hash; damaged pixels go unseen), and clips only their bytes and digest.
     """
     limit = MAX_IMAGE_BYTES if kind == "image" else MAX_VIDEO_BYTES
@@ -171,13 +173,16 @@ def _video(path: Path, decode: bool) -> MediaFacts | MediaFault:
     size = path.stat().st_size
     if not decode:
         return MediaFacts(digest, size, None, None)
-    from voco_model.video import probe
+    from voco_model.video import check_frames, probe
 
     try:
         seen = probe(path)
+        if not (0 < seen.duration <= MAX_SECONDS and 0 < seen.frames < 2**31):
+            return MediaFault("absurd_header", f"{seen.duration:.6g} seconds and {seen.frames} frames")
+        if seen.width * seen.height * seen.frames > MAX_CLIP_PIXELS:
+            return MediaFault("bomb", f"{seen.frames} frames of {seen.width}x{seen.height} pixels")
+        check_frames(path)
     except Exception as error:  # FFmpeg's, PyAV's and Python's own, for arithmetic on absurd headers
         said = str(error).removeprefix(f"{path}: ").split("; ")[0].replace("\n", " ")[:160]
         return MediaFault("undecodable_video", said or type(error).__name__)
-    if not (0 < seen.duration <= MAX_SECONDS and 0 < seen.frames < 2**31):
-        return MediaFault("absurd_header", f"{seen.duration:.6g} seconds and {seen.frames} frames")
     return MediaFacts(digest, size, seen.width, seen.height, seen.duration, seen.frames)
