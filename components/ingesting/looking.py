@@ -23,6 +23,7 @@ class Prepared(NamedTuple):
     """A record and its media, looked into; or why it is set aside."""
 
     record: Record | Quarantined
+    conversation: str = ""
     path: str | None = None
     stamp: Stamp | None = None
     facts: MediaFacts | None = None
@@ -48,24 +49,27 @@ class Looker:
 
     def prepared(self, records: Iterable[Record | Quarantined]) -> Iterator[Prepared]:
         """The records with what was found, in order; only a few are held at a time."""
+        if not self._config.decode and "://" not in self._config.source:
+            return map(self._prepare, records)  # nothing to wait for: threads would only stand in each other's way
         return _in_order(records, self._prepare, self._config.workers)
 
     def _prepare(self, record: Record | Quarantined) -> Prepared:
         if isinstance(record, Quarantined):
             return Prepared(_sayable(record))
         try:
-            record_json(record)
-        except ValueError:  # half a surrogate pair; also a number that JSON has no way to write
+            conversation = record.conversation
+            record_json(record) if self._config.shards else f"{record.id}{conversation}".encode()
+        except ValueError:  # half of a surrogate pair
             return Prepared(_set_aside(record, MediaFault("bad_text", "a text in it cannot be written as UTF-8")))
         if record.media is None:
-            return Prepared(record)
+            return Prepared(record, conversation)
         if fault := unsafe(record.media):
             return Prepared(_set_aside(record, fault))
         path = self._config.media_prefix + record.media
         seen = self._look(path, "video" if record.media_kind == "video" else "image")
         if isinstance(seen.facts, MediaFault):
-            return Prepared(_set_aside(record, seen.facts), path, seen.stamp)
-        return Prepared(record, path, seen.stamp, seen.facts, seen.span, seen.reused)
+            return Prepared(_set_aside(record, seen.facts), "", path, seen.stamp)
+        return Prepared(record, conversation, path, seen.stamp, seen.facts, seen.span, seen.reused)
 
     def _look_into(self, path: str, kind: Any) -> _Seen:
         stamp = self._source.stamp(path)

@@ -19,7 +19,7 @@ from components.ingesting.files import (
     write_sources,
 )
 from components.ingesting.increments import Earlier, compare
-from components.ingesting.looking import Looker
+from components.ingesting.looking import Looker, Prepared
 from components.sources import Source, Stamp, open_source
 from voco_model.data.manifest import MANIFEST_NAME, QUARANTINE_NAME, QUARANTINE_SCHEMA, SCHEMA
 from voco_model.data.media import MediaFacts, MediaFault
@@ -91,7 +91,7 @@ class Ingestion:
         """The records, each saying where it was read by its place in the source, not by a download's."""
         root = None if "://" in self._config.source else Path(self._config.source, self._config.media_prefix)
         for record in self._read(annotations, self._config.kind, root=root):
-            yield replace(record, file=self._config.annotations)
+            yield _renamed(record, self._config.annotations)
 
     def _write(self, records: Iterator[Record | Quarantined]) -> list[dict[str, Any]]:
         """Manifest, quarantine and shards, in the order of the records."""
@@ -112,7 +112,7 @@ class Ingestion:
                 shard = None
                 if config.shards:
                     shard = shards.add(record, done.span, facts.digest if facts else None)
-                manifest.add(*_row(record, facts, config.split, shard))
+                manifest.add(*_row(done, facts, config.split, shard))
                 self._counts["bytes"] += facts.bytes if facts else 0
                 self._counts["reused"] += done.reused
             self._counts.update(records=manifest.count, quarantined=quarantine.count)
@@ -171,8 +171,19 @@ class Ingestion:
         return version
 
 
-def _row(record: Record, facts: MediaFacts | None, split: str, shard: str | None) -> tuple[Any, ...]:
+def _renamed(record: Record | Quarantined, file: str) -> Record | Quarantined:
+    if isinstance(record, Quarantined):
+        return replace(record, file=file)
+    # For Record, replace() would take as long as reading it.
+    return Record(
+        record.id, record.media_kind, record.media, record.turns, record.source, file, record.line, record.extra
+    )
+
+
+def _row(done: Prepared, facts: MediaFacts | None, split: str, shard: str | None) -> tuple[Any, ...]:
     """The manifest's row, in the order of its columns."""
+    record = done.record
+    assert isinstance(record, Record)
     return (
         record.id,
         facts.digest if facts else None,
@@ -190,6 +201,6 @@ def _row(record: Record, facts: MediaFacts | None, split: str, shard: str | None
         record.media_kind,
         record.media,
         facts.perceptual_hash if facts else None,
-        record.conversation,
+        done.conversation,
         shard,
     )

@@ -1,10 +1,13 @@
 """Where data comes from: a folder, S3 or HTTP, behind one interface."""
 
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from voco_model.data.media import MediaFault
 from voco_model.errors import VocoError
+
+_ODD = re.compile(r"[\x00-\x1f\\]")
 
 
 class Stamp(NamedTuple):
@@ -25,7 +28,7 @@ class Source(Protocol):
     def stamp(self, path: str) -> Stamp | MediaFault:
         """The file's state now, or why there is none to be had."""
 
-    def fetch(self, path: str, stamp: Stamp) -> Path | MediaFault:
+    def fetch(self, path: str, stamp: Stamp) -> Path | str | MediaFault:
         """The file in that state, whole and verified, as a local file."""
 
     def close(self) -> None:
@@ -34,10 +37,9 @@ class Source(Protocol):
 
 def unsafe(path: str) -> MediaFault | None:
     """Why a path from a data file is not followed, or None."""
-    if not path or "\x00" in path or "\\" in path or any(ord(letter) < 32 for letter in path):
+    if not path or _ODD.search(path):
         return MediaFault("path_escape", "the media path is empty or has characters that no path should")
-    parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts:
+    if path.startswith("/") or (".." in path and ".." in path.split("/")):
         return MediaFault("path_escape", "the media path leaves the data root")
     return None
 

@@ -3,7 +3,6 @@
 import os
 import stat
 from functools import lru_cache
-from pathlib import Path
 
 from components.sources import Stamp, unsafe
 from voco_model.data.media import MediaFault
@@ -39,8 +38,8 @@ class FolderSource:
             return MediaFault("not_a_file", "it is a folder, pipe or device, not a file")
         return Stamp(facts.st_size, f"mtime:{facts.st_mtime_ns}")
 
-    def fetch(self, path: str, stamp: Stamp) -> Path | MediaFault:
-        return Path(self._root, path)
+    def fetch(self, path: str, stamp: Stamp) -> str:
+        return os.path.join(self._root, path)
 
     def close(self) -> None:
         pass

@@ -64,20 +64,16 @@ def inspect_media(
     decode: decode pictures and clips whole. Without it, pictures give what their header and outline
     say (no perceptual hash; damaged pixels go unseen), and clips only their bytes and digest.
     """
-    limit = MAX_IMAGE_BYTES if kind == "image" else MAX_VIDEO_BYTES
-    if not isinstance(source, bytes):
-        fault = _unfit(source, limit)
-        if fault:
-            return fault
     if kind == "image":
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        return _image(data, decode)
+        data = source if isinstance(source, bytes) else _read(source, MAX_IMAGE_BYTES)
+        return data if isinstance(data, MediaFault) else _image(data, decode)
     if isinstance(source, bytes):
         with tempfile.NamedTemporaryFile(suffix=".video") as file:
             file.write(source)
             file.flush()
             return inspect_media(file.name, "video", decode=decode)
-    return _video(Path(source), decode)
+    handle = _opened(source, MAX_VIDEO_BYTES)
+    return handle if isinstance(handle, MediaFault) else _video(handle, Path(source), decode)
 
 
 def difference_hash(image: Image.Image) -> str:
@@ -90,19 +86,33 @@ def difference_hash(image: Image.Image) -> str:
     return f"{int(bits, 2):016x}"
 
 
-def _unfit(path: Path | str, limit: int) -> MediaFault | None:
-    """What is wrong with a file before it is opened; opening a pipe would wait for ever."""
+def _opened(path: Path | str, limit: int) -> int | MediaFault:
+    """A handle of a regular file within the limit."""
     try:
-        facts = os.stat(path)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would be waited for for ever
     except (FileNotFoundError, NotADirectoryError):
         return MediaFault("missing_media", "the file is not there")
     except (OSError, ValueError) as error:
-        return MediaFault("missing_media", f"the file cannot be reached ({error.__class__.__name__})")
+        return MediaFault("missing_media", f"the file cannot be opened ({type(error).__name__})")
+    facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
-        return MediaFault("not_a_file", "it is a folder, pipe or device, not a file")
-    if facts.st_size > limit:
-        return MediaFault("too_large", f"{facts.st_size} bytes, above the limit of {limit}")
-    return None if facts.st_size else MediaFault("empty_media", "the file has no bytes")
+        fault = MediaFault("not_a_file", "it is a folder, pipe or device, not a file")
+    elif facts.st_size > limit:
+        fault = MediaFault("too_large", f"{facts.st_size} bytes, above the limit of {limit}")
+    elif not facts.st_size:
+        fault = MediaFault("empty_media", "the file has no bytes")
+    else:
+        return handle
+    os.close(handle)
+    return fault
+
+
+def _read(path: Path | str, limit: int) -> bytes | MediaFault:
+    handle = _opened(path, limit)
+    if isinstance(handle, MediaFault):
+        return handle
+    with open(handle, "rb", buffering=0) as file:
+        return file.read(limit + 1)
 
 
 def _image(data: bytes, decode: bool) -> MediaFacts | MediaFault:
@@ -160,8 +170,8 @@ def _on_its_side(shape: Outline) -> bool:
         return False
 
 
-def _video(path: Path, decode: bool) -> MediaFacts | MediaFault:
-    with open(path, "rb") as file:
+def _video(handle: int, path: Path, decode: bool) -> MediaFacts | MediaFault:
+    with open(handle, "rb") as file:
         head = file.read(16)
         if not any(head.startswith(magics, at) for at, magics in VIDEO_MAGIC):
             other = foreign(head)
@@ -170,7 +180,7 @@ def _video(path: Path, decode: bool) -> MediaFacts | MediaFault:
             )
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = path.stat().st_size
+        size = file.tell()
     if not decode:
         return MediaFacts(digest, size, None, None)
     from voco_model.video import check_frames, probe

@@ -91,15 +91,18 @@ def _jpeg(data: bytes) -> Outline | None:
     width = height = 0
     exif, at = b"", 2
     for _ in range(MAX_STEPS):
-        found = ENTROPY_END.search(data, at)
-        if found is None:
-            break
-        marker, at = data[found.end() - 1], found.end()
+        if data[at : at + 1] == b"\xff" and 0xC0 <= data[at + 1] < 0xFF and data[at + 1] & 0xF8 != 0xD0:
+            marker, at = data[at + 1], at + 2  # segment upon segment, as at the beginning of every file
+        else:
+            found = ENTROPY_END.search(data, at)
+            if found is None:
+                break
+            marker, at = data[found.end() - 1], found.end()
         if marker == 0xD9:
             return Outline("JPEG", width, height, at, exif) if width else None
         if marker == 0x01:
             continue
-        length = struct.unpack_from(">H", data, at)[0] if at + 2 <= len(data) else 2
+        length = data[at] << 8 | data[at + 1] if at + 2 <= len(data) else 2
         if marker in SIZE_MARKERS and not width and at + 7 <= len(data):
             height, width = struct.unpack_from(">HH", data, at + 3)
         if marker == 0xE1 and data.startswith(b"Exif\x00\x00", at + 2) and not exif:

@@ -24,7 +24,7 @@ END = 2 * BLOCK
 class Span(NamedTuple):
     """Where a media file's bytes lie: a file of its own, or a part of an earlier shard."""
 
-    path: Path
+    path: Path | str
     start: int
     size: int
 
@@ -37,6 +37,9 @@ class ShardFacts:
     digest: str
     bytes: int
     records: int
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def record_key(number: int) -> str:
@@ -62,7 +65,7 @@ def record_json(record: Record) -> bytes:
         "line": record.line,
         "extra": record.extra,
     }
-    return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _JSON.encode(fields).encode()
 
 
 class ShardWriter:
