@@ -85,7 +85,7 @@ class Ingestion:
         if isinstance(local, MediaFault):
             raise VocoError(f"{where}: {local.reason}; check source and annotations")
         self._stamps[path] = stamp
-        return local, stamp
+        return Path(local), stamp
 
     def _records(self, annotations: Path) -> Iterator[Record | Quarantined]:
         """The records, each saying where it was read by its place in the source, not by a download's."""

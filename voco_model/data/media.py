@@ -112,7 +112,7 @@ def _read(path: Path | str, limit: int) -> bytes | MediaFault:
     if isinstance(handle, MediaFault):
         return handle
     with open(handle, "rb", buffering=0) as file:
-        return file.read(limit + 1)
+        return file.read()
 
 
 def _image(data: bytes, decode: bool) -> MediaFacts | MediaFault:
