@@ -15,7 +15,7 @@ from voco_model.data.media import MediaFacts, MediaFault, inspect_media
 from voco_model.data.records import Quarantined, Record
 from voco_model.data.shards import Span, record_json
 
-BATCH = 32
+BATCH = 4
 """Records that a worker takes at once."""
 
 

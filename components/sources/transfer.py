@@ -39,7 +39,7 @@ def persistently(what: str, attempt: Callable[[], Result]) -> Result:
 def place(cache: Path, path: str, stamp: Stamp) -> Path:
     """Where one state of a file lies in the cache; it keeps its name's ending, which readers go by."""
     name = hashlib.sha256("\0".join([path, stamp.tag, stamp.version or ""]).encode()).hexdigest()[:40]
-    return cache / name[:2] / f"{name}-{PurePosixPath(path).name[-60:]}"
+    return cache / name[0] / f"{name}-{PurePosixPath(path).name[-60:]}"
 
 
 class Checks:

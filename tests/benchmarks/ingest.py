@@ -1,6 +1,6 @@
 """Ingest measured: against boto3 alone, against Pillow alone, and a manifest of 558,000 records.
 
-`python -m tests.benchmarks.ingest`; figures are ratios of interleaved runs, memory is that of a process of its own.
+`python -m tests.benchmarks.ingest`; rates are ratios of interleaved runs, memory is that of a process of its own.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import numpy as np
@@ -93,8 +94,11 @@ def from_s3(n: int, repeats: int, folder: Path) -> list[dict]:
     os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
     items = records(n)
     with store() as endpoint:
-        settings = Config(max_pool_connections=WORKERS)
-        client = boto3.client("s3", endpoint_url=endpoint, config=settings)
+
+        def made() -> Any:
+            return boto3.client("s3", endpoint_url=endpoint, config=Config(max_pool_connections=WORKERS))
+
+        client = made()
         client.create_bucket(Bucket="bench")
         client.put_object(Bucket="bench", Key="chat.json", Body=json.dumps(items).encode())
         for i, item in enumerate(items):
@@ -103,6 +107,7 @@ def from_s3(n: int, repeats: int, folder: Path) -> list[dict]:
 
         def plain() -> None:
             with tempfile.TemporaryDirectory(dir=folder) as into, ThreadPoolExecutor(WORKERS) as pool:
+                client = made()  # as an ingest makes its own
                 names = [(key, str(Path(into, key.replace("/", "-")))) for key in keys]
                 list(pool.map(lambda name: client.download_file("bench", *name), names))
 
