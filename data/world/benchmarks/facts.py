@@ -1,0 +1,161 @@
+"""Questions about a scene with their answers; the benchmarks choose from them."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations, product
+from typing import Any
+
+from data.world.scenes import BACKGROUNDS, COLOURS, LABELS, SHAPES, SIZES, Scene, Thing, count
+
+YES_NO = ("yes", "no")
+NUMBERS = tuple("0123456789")
+MOST_NAMED = 8
+"""Pairs are asked about among so many things of a scene, which keeps crowded scenes from having thousands."""
+HIDDEN = 0.5
+"""Things that are hidden further than this are not named in a question."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """A question with its answer."""
+
+    kind: str
+    question: str
+    answer: str
+    choices: tuple[str, ...]
+    """The answers that the question may have."""
+    about: Any
+    """The scene or clip."""
+    things: tuple[int, ...] = ()
+    """The numbers of the things that the question names."""
+    claim: str | None = None
+    """The same as a yes/no question, with {} for the answer."""
+
+
+def plural(shape: str) -> str:
+    return shape + ("es" if shape.endswith("s") else "s")
+
+
+def matches(thing: Thing, name: str) -> bool:
+    """Whether a name such as "large red circle" or "blue thing" fits a thing."""
+    return all(word == "thing" or word in (thing.size, thing.colour, thing.shape) for word in name.split())
+
+
+def names(scene: Scene, number: int, *, without: str = "") -> list[str]:
+    """Names that fit this thing and no other, shortest first, and do not say its shape, colour or size."""
+    thing = scene.things[number]
+    if thing.hidden_share > HIDDEN:
+        return []
+    noun = "thing" if without == "shape" else thing.shape
+    colour = "" if without == "colour" else thing.colour
+    size = "" if without == "size" else thing.size
+    possible = {" ".join(filter(None, p)) for p in product(("", size), ("", colour), (noun,))}
+    fit = [p for p in possible if p != "thing" and sum(matches(t, p) for t in scene.things) == 1]
+    return sorted(fit, key=lambda p: (len(p.split()), p))
+
+
+def image_facts(scene: Scene) -> list[Fact]:
+    """Everything that is asked about a scene."""
+    makers = (_looks, _places, _labels, _numbers, _presence, _pairs)
+    return [fact for maker in makers for fact in maker(scene)]
+
+
+def _looks(scene: Scene) -> Iterator[Fact]:
+    for i, thing in enumerate(scene.things):
+        for name in names(scene, i, without="colour"):
+            ask, claim = f"What color is the {name}?", f"Is the color of the {name} {{}}?"
+            yield Fact("colour", ask, thing.colour, tuple(COLOURS), scene, (i,), claim)
+        for name in names(scene, i, without="shape"):
+            ask, claim = f"What shape is the {name}?", f"Is the shape of the {name} a {{}}?"
+            yield Fact("shape", ask, thing.shape, SHAPES, scene, (i,), claim)
+        for name in names(scene, i, without="size"):
+            ask, claim = f"Is the {name} small or large?", f"Is the size of the {name} {{}}?"
+            yield Fact("size", ask, thing.size, SIZES, scene, (i,), claim)
+    ask, claim = "What pattern is in the background?", "Does the background show {}?"
+    yield Fact("background", ask, scene.background, BACKGROUNDS, scene, (), claim)
+
+
+def _places(scene: Scene) -> Iterator[Fact]:
+    for i, thing in enumerate(scene.things):
+        x, y = 2 * thing.column + 1 - scene.grid, 2 * thing.row + 1 - scene.grid
+        for name in names(scene, i):
+            if x:
+                ask, claim = f"Is the {name} on the left or on the right?", f"Is the {name} on the {{}} side?"
+                yield Fact("side", ask, "right" if x > 0 else "left", ("left", "right"), scene, (i,), claim)
+            if y:
+                ask, claim = f"Is the {name} at the top or at the bottom?", f"Is the {name} at the {{}}?"
+                yield Fact("height", ask, "bottom" if y > 0 else "top", ("top", "bottom"), scene, (i,), claim)
+        for j, other in enumerate(scene.things):
+            if (other.row, other.column) == (thing.row, thing.column - 1) and other.hidden_share <= HIDDEN:
+                for name in names(scene, i)[:1]:
+                    ask = f"What color is the thing just left of the {name}?"
+                    claim = f"Is the thing just left of the {name} {{}}?"
+                    yield Fact("beside", ask, other.colour, tuple(COLOURS), scene, (i, j), claim)
+
+
+def _labels(scene: Scene) -> Iterator[Fact]:
+    for i, thing in enumerate(scene.things):
+        for name in names(scene, i):
+            if thing.word is not None:
+                ask, claim = f"What is written on the {name}?", f'Is "{{}}" written on the {name}?'
+                yield Fact("word", ask, thing.word, LABELS, scene, (i,), claim)
+                for shorter in names(scene, i, without="shape"):
+                    ask, claim = f"On the {shorter}, what is written?", f'Is "{{}}" written on the {shorter}?'
+                    yield Fact("word", ask, thing.word, LABELS, scene, (i,), claim)
+            ask = f"Which of these is written on the {name}?"
+            yield Fact("label", ask, thing.word or "None", (*LABELS, "None"), scene, (i,))
+    for i, thing in enumerate(scene.things):
+        if thing.word is not None:
+            ask, claim = f'On what shape is "{thing.word}" written?', f'Is "{thing.word}" written on a {{}}?'
+            yield Fact("bearer", ask, thing.shape, SHAPES, scene, (i,), claim)
+
+
+def _numbers(scene: Scene) -> Iterator[Fact]:
+    groups = [(plural(s), count(scene, shape=s)) for s in SHAPES]
+    groups += [(f"{c} things", count(scene, colour=c)) for c in COLOURS]
+    groups += [(f"{s} things", count(scene, size=s)) for s in SIZES]
+    if all(t.hidden_share <= HIDDEN for t in scene.things):
+        for group, n in groups:
+            ask, claim = f"How many {group} are there?", f"Is the number of {group} {{}}?"
+            yield Fact("count", ask, str(n), NUMBERS, scene, (), claim)
+        ask, claim = "How many things are there?", "Is the number of things {}?"
+        yield Fact("total", ask, str(len(scene.things)), tuple(map(str, range(25))), scene, (), claim)
+        for (a, n), (b, m) in permutations(groups[: len(SHAPES)], 2):
+            if n != m:
+                yield _yes_no("compare", f"Are there more {a} than {b}?", n > m, scene)
+
+
+def _presence(scene: Scene) -> Iterator[Fact]:
+    present = {(t.colour, t.shape) for t in scene.things}
+    for colour, shape in product(COLOURS, SHAPES):
+        ask = f"Is there a {colour} {shape} in the image?"
+        yield _yes_no("exist", ask, (colour, shape) in present, scene)
+    pick = random.Random(f"{scene.name} {scene.seed}")
+    for answer in (True, False):
+        some = sorted({shape for _, shape in present})
+        rest = [s for s in SHAPES if s not in some]
+        if len(some) > 1 and rest:
+            a = pick.choice(some)
+            b = pick.choice([s for s in some if s != a] if answer else rest)
+            first, second = sorted((a, b))
+            ask = f"Are there both a {first} and a {second} in the image?"
+            yield _yes_no("both", ask, answer, scene)
+
+
+def _pairs(scene: Scene) -> Iterator[Fact]:
+    named = [(i, names(scene, i)[0]) for i in range(len(scene.things)) if names(scene, i)][:MOST_NAMED]
+    for (i, a), (j, b) in permutations(named, 2):
+        one, two = scene.things[i], scene.things[j]
+        if one.column != two.column:
+            ask = f"Is the {a} to the left of the {b}?"
+            yield _yes_no("relation", ask, one.column < two.column, scene, (i, j))
+        if one.row != two.row:
+            yield _yes_no("relation", f"Is the {a} above the {b}?", one.row < two.row, scene, (i, j))
+        if i < j and a == one.shape and b == two.shape:
+            ask = f"Are the {min(a, b)} and the {max(a, b)} of the same color?"
+            yield _yes_no("same", ask, one.colour == two.colour, scene, (i, j))
+
+
+def _yes_no(kind: str, question: str, answer: bool, scene: Scene, things: tuple[int, ...] = ()) -> Fact:
+    return Fact(kind, question, YES_NO[not answer], YES_NO, scene, things)

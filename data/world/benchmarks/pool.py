@@ -1,0 +1,81 @@
+"""The test scenes and clips that all benchmarks draw from, and their files."""
+
+import io
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from data.world.benchmarks.clip_facts import clip_facts
+from data.world.benchmarks.facts import Fact, image_facts
+from data.world.drawing import draw, write_mp4
+from data.world.scenes import Clip, Scene, make_clip, make_scene
+from voco_model.files import whole_file
+
+JPEG = {"quality": 95, "subsampling": 0}
+
+
+class Pool:
+    """Scenes and clips of the test split with all their facts; each picture is made at most once."""
+
+    def __init__(self, seed: int, level: int, n_scenes: int, n_clips: int) -> None:
+        self.seed = seed
+        self.scenes = [make_scene(seed, "test", i, level) for i in range(n_scenes)]
+        self.clips = [make_clip(seed, "test", i, level) for i in range(n_clips)]
+        self.facts = [fact for scene in self.scenes for fact in image_facts(scene)]
+        self.clip_facts = [fact for clip in self.clips for fact in clip_facts(clip)]
+        self._number = {m.name: i for of in (self.scenes, self.clips) for i, m in enumerate(of)}
+        self._pictures: dict[str, Image.Image] = {}
+        self._encoded: dict[tuple[str, str], bytes] = {}
+
+    def number(self, about: Scene | Clip) -> int:
+        """Its place in the pool."""
+        return self._number[about.name]
+
+    def picture(self, scene: Scene) -> Image.Image:
+        """The scene as drawn."""
+        if scene.name not in self._pictures:
+            self._pictures[scene.name] = draw(scene)
+        return self._pictures[scene.name]
+
+    def image(self, scene: Scene, form: Literal["JPEG", "PNG"] = "JPEG") -> bytes:
+        """The bytes of the scene's picture file."""
+        key = (scene.name, form)
+        if key not in self._encoded:
+            buffer = io.BytesIO()
+            self.picture(scene).save(buffer, form, **(JPEG if form == "JPEG" else {}))
+            self._encoded[key] = buffer.getvalue()
+        return self._encoded[key]
+
+    def video(self, clip: Clip) -> bytes:
+        """The bytes of the clip's mp4 file."""
+        key = (clip.name, "mp4")
+        if key not in self._encoded:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "clip.mp4"
+                write_mp4(clip, path)
+                self._encoded[key] = path.read_bytes()
+        return self._encoded[key]
+
+    def save_images(self, facts: Sequence[Fact], path_of: Any, form: Literal["JPEG", "PNG"] = "JPEG") -> None:
+        """Each fact's picture at `path_of(fact)`; those of one path are written once."""
+        for path, fact in {path_of(fact): fact for fact in facts}.items():
+            write_bytes(path, self.image(fact.about, form))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 with plain line feeds, wherever it runs."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=indent))

@@ -1,0 +1,81 @@
+"""POPE: is there such a thing in the image? Three splits that differ in which absent things are asked about."""
+
+import json
+import random
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from data.world.benchmarks.picking import text_only_score
+from data.world.benchmarks.pool import Pool, write_bytes, write_text
+from data.world.scenes import COLOURS, SHAPES, Scene
+
+SPLITS = ("random", "popular", "adversarial")
+EACH = 3
+"""Present and absent things asked about for an image."""
+HALF = 2
+"""Popular and adversarial ask about the more frequent or more familiar 1/HALF of the absent things."""
+THINGS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
+
+
+def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
+    frequent = Counter(t for s in pool.scenes for t in _present(s))
+    together: Counter[tuple[str, str]] = Counter()
+    for scene in pool.scenes:
+        together.update(combinations(_present(scene), 2))
+    scenes = rng.sample(pool.scenes, min(len(pool.scenes), max(1, n // (2 * EACH))))
+    result: dict[str, Any] = {"questions": 0}
+    scores = []
+    for split in SPLITS:
+        lines, pairs = [], []
+        balance: Counter[str] = Counter()
+        for scene in scenes:
+            order = rng.sample(THINGS, len(THINGS))
+            absent = _absent(scene, split, order, frequent, together)
+            for thing, label in _ask(_present(scene), absent, balance, rng):
+                text = f"Is there {'an' if thing[0] == 'o' else 'a'} {thing} in the image?"
+                number = len(lines) + 1
+                line = {"question_id": number, "image": image_name(scene, pool), "text": text, "label": label}
+                lines.append(json.dumps(line) + "\n")
+                pairs.append((text, label))
+        write_text(out / f"coco_pope_{split}.json", "".join(lines))
+        result["questions"] += len(pairs)
+        scores.append(text_only_score(pairs))
+    for scene in scenes:
+        write_bytes(out / "val2014" / image_name(scene, pool), pool.image(scene))
+    score, chance = max(scores, key=lambda s: s[0] - s[1])
+    return {**result, "text_only": score, "chance": chance}
+
+
+def image_name(scene: Scene, pool: Pool) -> str:
+    return f"COCO_val2014_{pool.number(scene):012d}.jpg"
+
+
+def _present(scene: Scene) -> list[str]:
+    return sorted({f"{t.colour} {t.shape}" for t in scene.things})
+
+
+def _absent(
+    scene: Scene, split: str, order: list[str], frequent: Counter[str], together: Counter[tuple[str, str]]
+) -> list[str]:
+    """Absent things that the split may ask about; `order` decides among equals."""
+    here = _present(scene)
+    absent = [thing for thing in order if thing not in here]
+    if split == "popular":
+        absent.sort(key=lambda thing: -frequent[thing])
+    elif split == "adversarial":
+        absent.sort(key=lambda thing: -sum(together[min(h, thing), max(h, thing)] for h in here))
+    return absent if split == "random" else absent[: len(absent) // HALF]
+
+
+def _ask(
+    present: list[str], absent: list[str], balance: Counter[str], rng: random.Random
+) -> list[tuple[str, str]]:
+    """Pairs of a present and an absent thing, yes and no in turns; each thing as often one as the other."""
+    n = min(EACH, len(present))
+    yes = sorted(rng.sample(present, len(present)), key=lambda thing: balance[thing])[:n]
+    balance.update(yes)
+    no = sorted(absent, key=lambda thing: -balance[thing])[:n]
+    balance.subtract(no)
+    return [pair for y, x in zip(yes, no, strict=True) for pair in ((y, "yes"), (x, "no"))]
