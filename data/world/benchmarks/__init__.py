@@ -48,3 +48,29 @@ def write_all(out: Path, seed: int, level: int, n_questions: int, n_clips: int) 
     }
     _write_image_list(out, pool)
     return summary
+
+
+def image_list(out: Path) -> list[tuple[str, str]]:
+    """Path below `out` and SHA-256 of every benchmark image, sorted by path."""
+    found = []
+    for path in sorted((out / FOLDER).rglob("*")):
+        if path.is_file() and (path.suffix in IMAGE_ENDINGS or path.parent.name == BARE_IMAGES):
+            found.append((path.relative_to(out).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()))
+    return found
+
+
+def _write_image_list(out: Path, pool: "Pool") -> None:
+    """Id, digest and perceptual hash of every benchmark image, in the columns of a manifest."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    from voco_model.data.media import difference_hash
+    from voco_model.files import whole_file
+
+    listed = image_list(out)
+    hashes: dict[str, str] = {}
+    for path, digest in listed:
+        if digest not in hashes:
+            with Image.open(out / path) as image:
+                hashes[digest] = difference_hash(image)

@@ -1,15 +1,14 @@
 """Questions about a clip with their answers."""
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import pairwise, permutations
 
 from data.world.benchmarks.facts import YES_NO, Fact
+from data.world.clip_questions import DONE, WILL
 from data.world.scenes import COLOURS, SHAPES, Clip, Event, Scene, Thing, scene_at
 
-VERBS = {"move": "move", "appear": "appear", "vanish": "vanish", "recolour": "change"}
-"""How an event is told."""
-TELLS = {"move": "moves", "appear": "appears", "vanish": "vanishes", "change": "changes"}
 STAY = "stay"
+"""What a thing does to which nothing happens."""
 WAYS = ("left", "right", "up", "down")
 
 
@@ -43,35 +42,33 @@ def clip_names(clip: Clip) -> dict[int, str]:
 
 
 def _deeds(clip: Clip) -> Iterator[Fact]:
-    done = {e.thing: VERBS[e.kind] for e in clip.events}
-    names = clip_names(clip)
-    for i, name in names.items():
-        yield Fact("deed", f"what does the {name} do", done.get(i, STAY), (*VERBS.values(), STAY), clip, (i,))
-        for verb in VERBS.values():
-            yield _yes_no("did", f"does the {name} {verb}", done.get(i) == verb, clip, (i,))
-    for verb in VERBS.values():
-        doers = [i for i in done if done[i] == verb]
+    kind_of = {e.thing: e.kind for e in clip.events}
+    done = {i: WILL[kind] for i, kind in kind_of.items()}
+    for i, name in clip_names(clip).items():
+        yield Fact("deed", f"what did the {name} do", done.get(i, STAY), (*WILL.values(), STAY), clip, (i,))
+        for verb in WILL.values():
+            yield _yes_no("did", f"did the {name} {verb}", done.get(i) == verb, clip, (i,))
+    for kind, told in DONE.items():
+        doers = tuple(i for i in kind_of if kind_of[i] == kind)
         choices = tuple(map(str, range(7)))
-        yield Fact("times", f"how many things {verb}", str(len(doers)), choices, clip)
+        yield Fact("times", f"how many things {told}", str(len(doers)), choices, clip)
         if len(doers) == 1:
-            shape = things_of(clip)[doers[0]].shape
-            yield Fact("doer", f"which shape {TELLS[verb]}", shape, SHAPES, clip, tuple(doers))
+            yield Fact("doer", f"which shape {told}", things_of(clip)[doers[0]].shape, SHAPES, clip, doers)
 
 
 def _order(clip: Clip) -> Iterator[Fact]:
-    names, verbs = clip_names(clip), tuple(VERBS.values())
-    first, last = clip.events[0], clip.events[-1]
-    for when, event in (("first", first), ("last", last)):
-        yield Fact("sequence", f"what happens {when}", VERBS[event.kind], verbs, clip, (event.thing,))
+    names, verbs = clip_names(clip), tuple(WILL.values())
+    for when, event in (("first", clip.events[0]), ("last", clip.events[-1])):
+        yield Fact("sequence", f"what happened {when}", WILL[event.kind], verbs, clip, (event.thing,))
         shape = things_of(clip)[event.thing].shape
-        yield Fact("leader", f"which shape does something {when}", shape, SHAPES, clip, (event.thing,))
-    for a, b in zip(clip.events, clip.events[1:], strict=False):
-        if a.thing in names:
-            ask = f"what happens next after the {names[a.thing]} {TELLS[VERBS[a.kind]]}"
-            yield Fact("after", ask, VERBS[b.kind], verbs, clip, (a.thing, b.thing))
-    for a, b in permutations([e for e in clip.events if e.thing in names], 2):
-        ask = f"does the {names[a.thing]} {VERBS[a.kind]} before the {names[b.thing]} {TELLS[VERBS[b.kind]]}"
-        yield _yes_no("before", ask, a.time < b.time, clip, (a.thing, b.thing))
+        yield Fact("leader", f"which shape did something {when}", shape, SHAPES, clip, (event.thing,))
+    for x, y in pairwise(clip.events):
+        if x.thing in names:
+            ask = f"what happened next after the {names[x.thing]} {DONE[x.kind]}"
+            yield Fact("after", ask, WILL[y.kind], verbs, clip, (x.thing, y.thing))
+    for x, y in permutations([e for e in clip.events if e.thing in names], 2):
+        ask = f"did the {names[x.thing]} {WILL[x.kind]} before the {names[y.thing]} {DONE[y.kind]}"
+        yield _yes_no("before", ask, x.time < y.time, clip, (x.thing, y.thing))
 
 
 def _motion(clip: Clip) -> Iterator[Fact]:
@@ -80,7 +77,7 @@ def _motion(clip: Clip) -> Iterator[Fact]:
         if event.thing in names and event.kind == "move":
             way = _way(clip, event)
             if way:
-                ask = f"in which direction does the {names[event.thing]} move"
+                ask = f"in which direction did the {names[event.thing]} move"
                 yield Fact("direction", ask, way, WAYS, clip, (event.thing,))
 
 
@@ -97,13 +94,17 @@ def _way(clip: Clip, event: Event) -> str | None:
 
 def _ends(clip: Clip) -> Iterator[Fact]:
     names = clip_names(clip)
+    for event in clip.events:
+        if event.thing in names and isinstance(event.to, str):
+            ask = f"what colour did the {names[event.thing]} become"
+            yield Fact("colour", ask, event.to, tuple(COLOURS), clip, (event.thing,))
     for when, scene in (("start", clip.scene), ("end", scene_at(clip, clip.seconds))):
         for i, name in names.items():
             thing = thing_at(clip, scene, i, when)
             if thing is None:
                 continue
             if not any(colour in name for colour in COLOURS):
-                ask = f"what color is the {name} at the {when}"
+                ask = f"what colour is the {name} at the {when}"
                 yield Fact("colour", ask, thing.colour, tuple(COLOURS), clip, (i,))
             side = 2 * thing.column + 1 - clip.scene.grid
             if side:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any
 
-from data.world.scenes import BACKGROUNDS, COLOURS, LABELS, SHAPES, SIZES, Scene, Thing, count
+from data.world.phrases import a, place, written
+from data.world.questions import plural
+from data.world.scenes import BACKGROUNDS, COLOURS, DIGITS, LABELS, SHAPES, SIZES, WORDS, Scene, Thing, count
 
 YES_NO = ("yes", "no")
 NUMBERS = tuple("0123456789")
@@ -31,10 +33,6 @@ class Fact:
     """The numbers of the things that the question names."""
     claim: str | None = None
     """The same as a yes/no question, with {} for the answer."""
-
-
-def plural(shape: str) -> str:
-    return shape + ("es" if shape.endswith("s") else "s")
 
 
 def matches(thing: Thing, name: str) -> bool:
@@ -64,14 +62,17 @@ def image_facts(scene: Scene) -> list[Fact]:
 def _looks(scene: Scene) -> Iterator[Fact]:
     for i, thing in enumerate(scene.things):
         for name in names(scene, i, without="colour"):
-            ask, claim = f"What color is the {name}?", f"Is the color of the {name} {{}}?"
+            ask, claim = f"What colour is the {name}?", f"Is the {name} {{}}?"
             yield Fact("colour", ask, thing.colour, tuple(COLOURS), scene, (i,), claim)
         for name in names(scene, i, without="shape"):
-            ask, claim = f"What shape is the {name}?", f"Is the shape of the {name} a {{}}?"
+            ask, claim = f"What shape is the {name}?", f"Is the {name} a {{}}?"
             yield Fact("shape", ask, thing.shape, SHAPES, scene, (i,), claim)
         for name in names(scene, i, without="size"):
-            ask, claim = f"Is the {name} small or large?", f"Is the size of the {name} {{}}?"
+            ask, claim = f"Is the {name} small or large?", f"Is the {name} {{}}?"
             yield Fact("size", ask, thing.size, SIZES, scene, (i,), claim)
+        ask = f"What colour is the thing in {place(thing.row, thing.column)}?"
+        if thing.hidden_share <= HIDDEN:
+            yield Fact("cell", ask, thing.colour, tuple(COLOURS), scene, (i,))
     ask, claim = "What pattern is in the background?", "Does the background show {}?"
     yield Fact("background", ask, scene.background, BACKGROUNDS, scene, (), claim)
 
@@ -89,26 +90,24 @@ def _places(scene: Scene) -> Iterator[Fact]:
         for j, other in enumerate(scene.things):
             if (other.row, other.column) == (thing.row, thing.column - 1) and other.hidden_share <= HIDDEN:
                 for name in names(scene, i)[:1]:
-                    ask = f"What color is the thing just left of the {name}?"
+                    ask = f"What colour is the thing just left of the {name}?"
                     claim = f"Is the thing just left of the {name} {{}}?"
                     yield Fact("beside", ask, other.colour, tuple(COLOURS), scene, (i, j), claim)
 
 
 def _labels(scene: Scene) -> Iterator[Fact]:
     for i, thing in enumerate(scene.things):
-        for name in names(scene, i):
+        for name in sorted({*names(scene, i), *names(scene, i, without="shape")}):
             if thing.word is not None:
-                ask, claim = f"What is written on the {name}?", f'Is "{{}}" written on the {name}?'
-                yield Fact("word", ask, thing.word, LABELS, scene, (i,), claim)
-                for shorter in names(scene, i, without="shape"):
-                    ask, claim = f"On the {shorter}, what is written?", f'Is "{{}}" written on the {shorter}?'
-                    yield Fact("word", ask, thing.word, LABELS, scene, (i,), claim)
+                kind, labels = ("digit", DIGITS) if thing.word.isdigit() else ("word", WORDS)
+                ask, claim = f"What {kind} is written on the {name}?", f"Is the {kind} {{}} written on the {name}?"
+                yield Fact(kind, ask, thing.word, labels, scene, (i,), claim)
             ask = f"Which of these is written on the {name}?"
             yield Fact("label", ask, thing.word or "None", (*LABELS, "None"), scene, (i,))
-    for i, thing in enumerate(scene.things):
         if thing.word is not None:
-            ask, claim = f'On what shape is "{thing.word}" written?', f'Is "{thing.word}" written on a {{}}?'
-            yield Fact("bearer", ask, thing.shape, SHAPES, scene, (i,), claim)
+            bearer = f"thing with {written(thing.word)}"
+            ask, claim = f"What colour is the {bearer}?", f"Is the {bearer} {{}}?"
+            yield Fact("bearer", ask, thing.colour, tuple(COLOURS), scene, (i,), claim)
 
 
 def _numbers(scene: Scene) -> Iterator[Fact]:
@@ -121,40 +120,40 @@ def _numbers(scene: Scene) -> Iterator[Fact]:
             yield Fact("count", ask, str(n), NUMBERS, scene, (), claim)
         ask, claim = "How many things are there?", "Is the number of things {}?"
         yield Fact("total", ask, str(len(scene.things)), tuple(map(str, range(25))), scene, (), claim)
-        for (a, n), (b, m) in permutations(groups[: len(SHAPES)], 2):
+        for x, y in permutations(COLOURS, 2):
+            n, m = count(scene, colour=x), count(scene, colour=y)
             if n != m:
-                yield _yes_no("compare", f"Are there more {a} than {b}?", n > m, scene)
+                yield _yes_no("compare", f"Are there more {x} than {y} things?", n > m, scene)
 
 
 def _presence(scene: Scene) -> Iterator[Fact]:
     present = {(t.colour, t.shape) for t in scene.things}
     for colour, shape in product(COLOURS, SHAPES):
-        ask = f"Is there a {colour} {shape} in the image?"
+        ask = f"Is there {a(f'{colour} {shape}')} in the picture?"
         yield _yes_no("exist", ask, (colour, shape) in present, scene)
     pick = random.Random(f"{scene.name} {scene.seed}")
     for answer in (True, False):
         some = sorted({shape for _, shape in present})
         rest = [s for s in SHAPES if s not in some]
         if len(some) > 1 and rest:
-            a = pick.choice(some)
-            b = pick.choice([s for s in some if s != a] if answer else rest)
-            first, second = sorted((a, b))
-            ask = f"Are there both a {first} and a {second} in the image?"
+            one = pick.choice(some)
+            other = pick.choice([s for s in some if s != one] if answer else rest)
+            first, second = sorted((one, other))
+            ask = f"Are there both a {first} and a {second} in the picture?"
             yield _yes_no("both", ask, answer, scene)
 
 
 def _pairs(scene: Scene) -> Iterator[Fact]:
     named = [(i, names(scene, i)[0]) for i in range(len(scene.things)) if names(scene, i)][:MOST_NAMED]
-    for (i, a), (j, b) in permutations(named, 2):
+    for (i, x), (j, y) in permutations(named, 2):
         one, two = scene.things[i], scene.things[j]
         if one.column != two.column:
-            ask = f"Is the {a} to the left of the {b}?"
+            ask = f"Is the {x} left of the {y}?"
             yield _yes_no("relation", ask, one.column < two.column, scene, (i, j))
         if one.row != two.row:
-            yield _yes_no("relation", f"Is the {a} above the {b}?", one.row < two.row, scene, (i, j))
-        if i < j and a == one.shape and b == two.shape:
-            ask = f"Are the {min(a, b)} and the {max(a, b)} of the same color?"
-            yield _yes_no("same", ask, one.colour == two.colour, scene, (i, j))
+            yield _yes_no("relation", f"Is the {x} above the {y}?", one.row < two.row, scene, (i, j))
+        if x < y:
+            yield _yes_no("same", f"Are the {x} and the {y} in the same row?", one.row == two.row, scene, (i, j))
 
 
 def _yes_no(kind: str, question: str, answer: bool, scene: Scene, things: tuple[int, ...] = ()) -> Fact:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import Fact, matches, names
-from data.world.benchmarks.picking import balanced, text_only_score
+from data.world.balance import text_only_score
+from data.world.benchmarks.picking import balanced
 from data.world.benchmarks.pool import Pool, write_json
 
 TYPES = {
@@ -19,10 +20,11 @@ TYPES = {
     "height": ("choose", "attr", "positionChoose"),
     "relation": ("verify", "rel", "relVerify"),
     "beside": ("query", "rel", "relS"),
-    "same": ("compare", "attr", "twoSame"),
+    "cell": ("query", "attr", "directOf"),
+    "same": ("compare", "rel", "twoSame"),
 }
 """Structural, semantic and detailed type of each kind."""
-SEMANTIC = {"colour": "color", "shape": "name", "size": "size", "side": "hposition", "height": "vposition"}
+SEMANTIC = {"colour": "color", "cell": "color", "shape": "name", "size": "size", "side": "hposition", "height": "vposition"}
 UNBALANCED = 4
 """One question out of this many, besides the balanced ones, is as the scenes have it."""
 
@@ -104,7 +106,7 @@ def _program(fact: Fact) -> list[dict[str, Any]]:
         colour, shape = words[3:5]
         ids = [str(i) for i, t in enumerate(fact.about.things) if matches(t, f"{colour} {shape}")]
         found = do("select", [], f"{shape} ({','.join(ids) or '-'})")
-        do("exist", [do(f"filter color: {colour}".split(":")[0], [found], colour)], "?")
+        do("exist", [do("filter color", [found], colour)], "?")
     elif fact.kind == "both":
         parts = []
         for shape in (words[4], words[7]):
@@ -119,8 +121,8 @@ def _program(fact: Fact) -> list[dict[str, Any]]:
         a, b = fact.things
         do("query", [do("relate", [select(a)], f"_,to the left of,s ({b})")], "color")
     elif fact.kind == "same":
-        do("same color", [select(i) for i in fact.things], "")
-    elif fact.kind in ("colour", "shape"):
+        do("same row", [select(i) for i in fact.things], "")
+    elif fact.kind in ("colour", "cell", "shape"):
         do("query", [select(fact.things[0])], SEMANTIC[fact.kind])
     else:
         do(f"choose {SEMANTIC[fact.kind]}", [select(fact.things[0])], "|".join(fact.choices))
@@ -130,8 +132,8 @@ def _program(fact: Fact) -> list[dict[str, Any]]:
 def _full_answer(fact: Fact) -> str:
     if fact.choices == ("yes", "no"):
         return "Yes, that is so." if fact.answer == "yes" else "No, that is not so."
-    if fact.kind == "beside":
-        return f"The thing just left of it is {fact.answer}."
+    if fact.kind in ("beside", "cell"):
+        return f"That thing is {fact.answer}."
     name = names(fact.about, fact.things[0], without=fact.kind)[0]
     verb = f"is on the {fact.answer}" if fact.kind == "side" else f"is {fact.answer}"
     verb = f"is at the {fact.answer}" if fact.kind == "height" else verb

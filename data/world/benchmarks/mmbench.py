@@ -26,6 +26,7 @@ CATEGORIES = {
     "relation": ("spatial_relationship", "finegrained_perception (cross-instance)", 2),
     "beside": ("spatial_relationship", "finegrained_perception (cross-instance)", 4),
     "same": ("attribute_comparison", "finegrained_perception (cross-instance)", 2),
+    "cell": ("object_localization", "finegrained_perception (instance-level)", 4),
     "background": ("image_style", "coarse_perception", 4),
     "shape": ("attribute_recognition", "finegrained_perception (instance-level)", 4),
 }
@@ -33,7 +34,7 @@ CATEGORIES = {
 HINTS = (
     "",
     "The picture shows flat shapes.\nSome of them carry a word or a digit.",
-    'Every shape has one color.\nIts size is "small" or "large".',
+    'Every shape has one colour.\nIts size is "small" or "large".',
 )
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import Fact
-from data.world.benchmarks.picking import balanced, text_only_score
+from data.world.balance import text_only_score
+from data.world.benchmarks.picking import balanced
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
 
 END = " Please answer yes or no."
@@ -70,8 +71,7 @@ PNG = ("commonsense_reasoning", "numerical_calculation", "text_translation", "co
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     pairs, counts = [], {}
     for subtask, (kind, ask) in SUBTASKS.items():
-        facts = [f for f in pool.facts if f.kind == kind and (ask is not _backwards or f.answer.isalpha())]
-        chosen = _one_each(balanced(facts, (kind,), max(1, n // 2 // len(SUBTASKS)), rng))
+        chosen = _one_each(balanced(pool.facts, (kind,), max(1, n // 2 // len(SUBTASKS)), rng))
         surplus: Counter[str] = Counter()
         for fact in chosen:
             yes = ask(fact, fact.answer)

@@ -1,25 +1,17 @@
 """Choosing questions so that their text does not give the answer away, and measuring that it does not."""
 
 import random
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from data.world.balance import template
 from data.world.benchmarks.facts import Fact
-from data.world.scenes import COLOURS, LABELS, SHAPES, SIZES
 
 SEEN = 5
-"""A guesser trusts a question that it has met so often; below, it goes by the template."""
+"""How many times an option must have been offered before its record outweighs chance."""
 ENOUGH = 0.7
 """Rare answers are kept while the questions that can then be balanced are this share of what is possible."""
-SLOTS = {
-    **dict.fromkeys(COLOURS, "<colour>"),
-    **dict.fromkeys([*SHAPES, *(s + "s" for s in SHAPES), "crosses"], "<shape>"),
-    **dict.fromkeys(SIZES, "<size>"),
-    **dict.fromkeys(LABELS, "<label>"),
-}
-
 
 def balanced(facts: Iterable[Fact], kinds: Sequence[str], n: int, rng: random.Random) -> list[Fact]:
     """About `n` facts, as many of each kind and, in a kind, of each answer, and so for each question's text.
@@ -80,37 +72,11 @@ def options(fact: Fact, place: int, n: int, rng: random.Random) -> list[str]:
     return out
 
 
-def template(question: str) -> str:
-    """The question without what differs from scene to scene."""
-    return " ".join(SLOTS.get(word, word) for word in re.findall(r"\w+", question.lower()))
-
-
-def text_only_score(pairs: Sequence[tuple[str, str]]) -> tuple[float, float]:
-    """How often guessing from the question alone is right, and chance, of (question, answer) pairs.
-
-    The guess is the answer that the question, else its template, had most often in the other half. Chance is one
-    over the number of answers that its template has, or one half.
-    """
-    keys = [(question.lower(), template(question)) for question, _ in pairs]
-    answers: dict[str, set[str]] = defaultdict(set)
-    for (_, form), (_, answer) in zip(keys, pairs, strict=True):
-        answers[form].add(answer)
-    right = 0
-    for test in _halves(len(pairs)):
-        seen: dict[str, Counter[str]] = defaultdict(Counter)
-        for i in set(range(len(pairs))) - test:
-            for key in {*keys[i], ""}:
-                seen[key][pairs[i][1]] += 1
-        for i in test:
-            known = next((seen[k] for k in keys[i] if seen[k].total() >= SEEN), seen[""])
-            right += bool(known) and max(known, key=lambda a: (known[a], a)) == pairs[i][1]
-    chance = sum(1 / max(2, len(answers[form])) for _, form in keys)
-    return right / max(1, len(pairs)), chance / max(1, len(pairs))
-
-
 def choice_score(asked: Sequence[tuple[str, Sequence[str], int]]) -> tuple[float, float]:
-    """The same for (question, options, number of the right one): the option that was right most often when offered,
-    by its words and by its place."""
+    """What guessing from the text alone scores, and chance, of (question, options, number of the right one).
+
+    The guess is the option that was right most often when it was offered, by its words and by its place.
+    """
     forms = [template(question) for question, _, _ in asked]
     right = 0
     for test in _halves(len(asked)):

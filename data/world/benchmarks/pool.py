@@ -12,7 +12,7 @@ from PIL import Image
 from data.world.benchmarks.clip_facts import clip_facts
 from data.world.benchmarks.facts import Fact, image_facts
 from data.world.drawing import draw, write_mp4
-from data.world.scenes import Clip, Scene, make_clip, make_scene
+from data.world.scenes import LEVELS, Clip, Scene, make_clip, make_scene
 from voco_model.files import whole_file
 
 JPEG = {"quality": 95, "subsampling": 0}
@@ -22,7 +22,7 @@ class Pool:
     """Scenes and clips of the test split with all their facts; each picture is made at most once."""
 
     def __init__(self, seed: int, level: int, n_scenes: int, n_clips: int) -> None:
-        self.seed = seed
+        self.size = (LEVELS[level].pixels, LEVELS[level].pixels)
         self.scenes = [make_scene(seed, "test", i, level) for i in range(n_scenes)]
         self.clips = [make_clip(seed, "test", i, level) for i in range(n_clips)]
         self.facts = [fact for scene in self.scenes for fact in image_facts(scene)]

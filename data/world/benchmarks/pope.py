@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from data.world.benchmarks.picking import text_only_score
+from data.world.balance import text_only_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
 from data.world.scenes import COLOURS, SHAPES, Scene
 

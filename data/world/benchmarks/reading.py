@@ -9,7 +9,8 @@ from typing import Any
 
 from data.world.benchmarks.answers import confidence, ten_answers
 from data.world.benchmarks.facts import YES_NO, Fact
-from data.world.benchmarks.picking import balanced, text_only_score
+from data.world.balance import text_only_score
+from data.world.benchmarks.picking import balanced
 from data.world.benchmarks.pool import Pool, write_json
 from data.world.scenes import SHAPES, Scene
 
@@ -18,7 +19,7 @@ VIZWIZ_KINDS = ("seen colour", "seen word")
 
 
 def write_textvqa(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.facts, ("word", "bearer"), n, rng)
+    chosen = balanced(pool.facts, ("word", "digit", "bearer"), n, rng)
     data = [_text_question(fact, i, pool, rng) for i, fact in enumerate(chosen)]
     value = {"dataset_type": "val", "dataset_name": "textvqa", "dataset_version": "0.5.1", "data": data}
     write_json(out / "TextVQA_0.5.1_val.json", value)
@@ -70,7 +71,7 @@ def _blind_facts(scenes: Iterable[Scene]) -> Iterable[Fact]:
                 continue
             colours = _choices(t.colour for s in scenes for t in s.things)
             colour = fitting[0].colour if fitting else UNANSWERABLE
-            yield Fact("seen colour", f"What color is this {shape}?", colour, colours, scene)
+            yield Fact("seen colour", f"What colour is this {shape}?", colour, colours, scene)
             words = _choices(t.word for s in scenes for t in s.things if t.word)
             word = (fitting[0].word if fitting else None) or UNANSWERABLE
             yield Fact("seen word", f"What does this {shape} say?", word, words, scene)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import HIDDEN, Fact, matches, names
-from data.world.benchmarks.picking import text_only_score
+from data.world.balance import text_only_score
 from data.world.benchmarks.pool import Pool, write_json
 from data.world.scenes import SHAPES, Scene
 

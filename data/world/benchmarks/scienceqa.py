@@ -10,7 +10,7 @@ from data.world.benchmarks.pool import Pool, write_bytes, write_json
 from data.world.scenes import Scene
 
 SUBJECTS = {
-    "colour": ("natural science", "physics", "Materials", "Identify colors"),
+    "colour": ("natural science", "physics", "Materials", "Identify colours"),
     "shape": ("natural science", "earth-science", "Shapes", "Identify shapes"),
     "count": ("natural science", "units-and-measurement", "Counting", "Count things of a group"),
     "side": ("social science", "geography", "Geography", "Read a map: left and right"),
@@ -19,7 +19,7 @@ SUBJECTS = {
     "bearer": ("language science", "reference-skills", "Reading", "Find what a label belongs to"),
 }
 """Subject, topic, category and skill of each kind."""
-PICTURE = "A picture shows shapes of several colors. To answer, find the shape that the question names."
+PICTURE = "A picture shows shapes of several colours. To answer, find the shape that the question names."
 MOST = 4
 """Options."""
 TEXT_ONLY = 3

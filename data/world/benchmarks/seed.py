@@ -22,7 +22,7 @@ QUESTION_TYPES = {
     "Action Prediction": 11,
     "Procedure Understanding": 12,
 }
-IMAGE_KINDS = {"background": 1, "shape": 2, "colour": 3, "corner": 4, "count": 5, "beside": 6, "bearer": 8, "word": 9}
+IMAGE_KINDS = {"background": 1, "shape": 2, "colour": 3, "corner": 4, "count": 5, "beside": 6, "cell": 4, "bearer": 8, "word": 9}
 """Number of the question type; 7 stays empty: nothing in a picture acts upon another."""
 VIDEO_KINDS = {"deed": 10, "doer": 10, "after": 12, "sequence": 12, "prediction": 11}
 LETTERS = "ABCD"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import YES_NO, Fact
-from data.world.benchmarks.picking import balanced, text_only_score
+from data.world.balance import text_only_score
+from data.world.benchmarks.picking import balanced
 from data.world.benchmarks.pool import Pool, write_bytes, write_json, write_text
 from data.world.scenes import Clip
 

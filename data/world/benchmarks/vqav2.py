@@ -7,12 +7,13 @@ from typing import Any
 
 from data.world.benchmarks.answers import confidence, ten_answers
 from data.world.benchmarks.facts import YES_NO, Fact
-from data.world.benchmarks.picking import balanced, text_only_score
+from data.world.balance import text_only_score
+from data.world.benchmarks.picking import balanced
 from data.world.benchmarks.pool import Pool, write_json, write_text
 
-KINDS = ("exist", "relation", "compare", "colour", "shape", "count", "beside", "background")
+KINDS = ("exist", "relation", "compare", "colour", "shape", "count", "beside", "cell", "background")
 QUESTION_TYPES = (
-    *("are the", "are there", "how many", "is the", "is there a", "what", "what color is the"),
+    *("are the", "are there", "how many", "is the", "is there a", "what", "what colour is the"),
     "none of the above",
 )
 HEADER = {
