@@ -76,7 +76,7 @@ def _order(clip: Clip, rng: Rng) -> Made:
     one, other = (told[i], told[j]) if answer else (told[j], told[i])
     asks = (
         "Did the {x} {x_does} before the {y} {y_did}?",
-        "Which came first? Say yes if the {x} {x_did} before the {y} {y_did}, else no.",
+        "Is it right that the {x} {x_did} before the {y} {y_did}?",
     )
     x, y = noun(actor(clip, one)), noun(actor(clip, other))
     words = {"x": x, "y": y, "x_does": WILL[one.kind], "x_did": DONE[one.kind], "y_did": DONE[other.kind]}
