@@ -13,7 +13,7 @@ WAYS = ("left", "right", "up", "down")
 
 
 def clip_facts(clip: Clip) -> list[Fact]:
-    """Everything that is asked about a clip, in small letters and without a question mark, as the benchmarks do."""
+    """Everything that is asked about a clip, in small letters and without a question mark as ActivityNet-QA has it."""
     makers = (_deeds, _order, _motion, _ends)
     return [fact for maker in makers for fact in maker(clip)]
 
@@ -74,16 +74,17 @@ def _order(clip: Clip) -> Iterator[Fact]:
 def _motion(clip: Clip) -> Iterator[Fact]:
     names = clip_names(clip)
     for event in clip.events:
-        if event.thing in names and event.kind == "move":
-            way = _way(clip, event)
-            if way:
-                ask = f"in which direction did the {names[event.thing]} move"
-                yield Fact("direction", ask, way, WAYS, clip, (event.thing,))
+        way = _way(clip, event)
+        if event.thing in names and way:
+            ask = f"in which direction did the {names[event.thing]} move"
+            yield Fact("direction", ask, way, WAYS, clip, (event.thing,))
 
 
 def _way(clip: Clip, event: Event) -> str | None:
     """Where a move goes, where it goes further one way than across."""
-    thing, (row, column) = clip.scene.things[event.thing], event.to  # type: ignore[misc]
+    if not isinstance(event.to, tuple):
+        return None
+    thing, (row, column) = clip.scene.things[event.thing], event.to
     right, down = column - thing.column, row - thing.row
     if abs(right) == abs(down):
         return None

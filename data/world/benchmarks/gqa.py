@@ -1,13 +1,11 @@
 """GQA: questions with their functional programs, `testdev_all_questions.json` and the balanced part of it."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import Fact, matches, names
-from data.world.balance import text_only_score
-from data.world.benchmarks.picking import balanced
+from data.world.benchmarks.picking import balanced, open_score
 from data.world.benchmarks.pool import Pool, write_json
 
 TYPES = {
@@ -24,15 +22,22 @@ TYPES = {
     "same": ("compare", "rel", "twoSame"),
 }
 """Structural, semantic and detailed type of each kind."""
-SEMANTIC = {"colour": "color", "cell": "color", "shape": "name", "size": "size", "side": "hposition", "height": "vposition"}
+SEMANTIC = {
+    "colour": "color",
+    "cell": "color",
+    "shape": "name",
+    "size": "size",
+    "side": "hposition",
+    "height": "vposition",
+}
 UNBALANCED = 4
 """One question out of this many, besides the balanced ones, is as the scenes have it."""
 
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.facts, tuple(TYPES), n, rng)
+    chosen = balanced(pool.facts(*TYPES), tuple(TYPES), n, rng)
     taken = {(f.question, f.about.name) for f in chosen}
-    others = [f for f in pool.facts if f.kind in TYPES and (f.question, f.about.name) not in taken]
+    others = [f for f in pool.facts(*TYPES) if (f.question, f.about.name) not in taken]
     extra = rng.sample(others, min(len(others), -(-n // UNBALANCED)))
     ids = {id(fact): f"20{i:07d}" for i, fact in enumerate([*chosen, *extra])}
     records = {ids[id(f)]: _record(f, ids[id(f)], pool) for f in chosen}
@@ -41,7 +46,7 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     write_json(out / "testdev_all_questions.json", records)
     write_json(out / "testdev_balanced_questions.json", {k: r for k, r in records.items() if r["isBalanced"]})
     pool.save_images([*chosen, *extra], lambda f: out / "images" / f"{image_id(f, pool)}.jpg")
-    score, chance = text_only_score([(f.question, f.answer) for f in chosen])
+    score, chance = open_score([(f.question, f.answer) for f in chosen])
     return {"questions": len(records), "balanced": len(chosen), "text_only": score, "chance": chance}
 
 
@@ -61,7 +66,10 @@ def _record(fact: Fact, number: str, pool: Pool) -> dict[str, Any]:
         "question": fact.question,
         "imageId": image_id(fact, pool),
         "isBalanced": True,
-        "groups": {"global": group, "local": f"{len(fact.choices):02d}-{'_'.join(fact.question[:-1].lower().split())}"},
+        "groups": {
+            "global": group,
+            "local": f"{len(fact.choices):02d}-{'_'.join(fact.question[:-1].lower().split())}",
+        },
         "answer": fact.answer,
         "semanticStr": "->".join(_step(step) for step in program),
         "annotations": {

@@ -39,7 +39,7 @@ HINTS = (
 
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.facts, tuple(CATEGORIES), n, rng)
+    chosen = balanced(pool.facts(*CATEGORIES), tuple(CATEGORIES), n, rng)
     asked = [(f, options(f, i, CATEGORIES[f.kind][2], rng)) for i, f in enumerate(chosen)]
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, delimiter="\t", lineterminator="\n", restval="")

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import Fact
-from data.world.balance import text_only_score
-from data.world.benchmarks.picking import balanced
+from data.world.benchmarks.picking import balanced, open_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
 
 END = " Please answer yes or no."
@@ -71,7 +70,7 @@ PNG = ("commonsense_reasoning", "numerical_calculation", "text_translation", "co
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     pairs, counts = [], {}
     for subtask, (kind, ask) in SUBTASKS.items():
-        chosen = _one_each(balanced(pool.facts, (kind,), max(1, n // 2 // len(SUBTASKS)), rng))
+        chosen = _one_each(balanced(pool.facts(kind), (kind,), max(1, n // 2 // len(SUBTASKS)), rng))
         surplus: Counter[str] = Counter()
         for fact in chosen:
             yes = ask(fact, fact.answer)
@@ -82,7 +81,7 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
             _save(out / subtask, subtask, fact, (yes, no), pool)
             pairs += [(yes, "Yes"), (no, "No")]
         counts[subtask] = 2 * len(chosen)
-    score, chance = text_only_score(pairs)
+    score, chance = open_score(pairs)
     return {"questions": len(pairs), "subtasks": counts, "text_only": score, "chance": chance}
 
 

@@ -5,13 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from data.world.balance import template
+from data.world.balance import template, text_only_score
 from data.world.benchmarks.facts import Fact
 
 SEEN = 5
 """How many times an option must have been offered before its record outweighs chance."""
 ENOUGH = 0.7
 """Rare answers are kept while the questions that can then be balanced are this share of what is possible."""
+
 
 def balanced(facts: Iterable[Fact], kinds: Sequence[str], n: int, rng: random.Random) -> list[Fact]:
     """About `n` facts, as many of each kind and, in a kind, of each answer, and so for each question's text.
@@ -72,8 +73,13 @@ def options(fact: Fact, place: int, n: int, rng: random.Random) -> list[str]:
     return out
 
 
+def open_score(pairs: Sequence[tuple[str, str]]) -> tuple[float, float]:
+    """What guessing from the text alone scores, and chance, of (question, answer) pairs in any order."""
+    return text_only_score(random.Random(0).sample(pairs, len(pairs)))
+
+
 def choice_score(asked: Sequence[tuple[str, Sequence[str], int]]) -> tuple[float, float]:
-    """What guessing from the text alone scores, and chance, of (question, options, number of the right one).
+    """The same of (question, options, number of the right one).
 
     The guess is the option that was right most often when it was offered, by its words and by its place.
     """

@@ -3,7 +3,7 @@
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +25,8 @@ class Pool:
         self.size = (LEVELS[level].pixels, LEVELS[level].pixels)
         self.scenes = [make_scene(seed, "test", i, level) for i in range(n_scenes)]
         self.clips = [make_clip(seed, "test", i, level) for i in range(n_clips)]
-        self.facts = [fact for scene in self.scenes for fact in image_facts(scene)]
-        self.clip_facts = [fact for clip in self.clips for fact in clip_facts(clip)]
+        self._facts = _by_kind(fact for scene in self.scenes for fact in image_facts(scene))
+        self._clip_facts = _by_kind(fact for clip in self.clips for fact in clip_facts(clip))
         self._number = {m.name: i for of in (self.scenes, self.clips) for i, m in enumerate(of)}
         self._pictures: dict[str, Image.Image] = {}
         self._encoded: dict[tuple[str, str], bytes] = {}
@@ -34,6 +34,14 @@ class Pool:
     def number(self, about: Scene | Clip) -> int:
         """Its place in the pool."""
         return self._number[about.name]
+
+    def facts(self, *kinds: str) -> list[Fact]:
+        """All that is asked about scenes, of some kinds."""
+        return [fact for kind in kinds for fact in self._facts.get(kind, [])]
+
+    def clip_facts(self, *kinds: str) -> list[Fact]:
+        """The same about clips."""
+        return [fact for kind in kinds for fact in self._clip_facts.get(kind, [])]
 
     def picture(self, scene: Scene) -> Image.Image:
         """The scene as drawn."""
@@ -60,10 +68,19 @@ class Pool:
                 self._encoded[key] = path.read_bytes()
         return self._encoded[key]
 
-    def save_images(self, facts: Sequence[Fact], path_of: Any, form: Literal["JPEG", "PNG"] = "JPEG") -> None:
+    def save_images(
+        self, facts: Sequence[Fact], path_of: Callable[[Fact], Path], form: Literal["JPEG", "PNG"] = "JPEG"
+    ) -> None:
         """Each fact's picture at `path_of(fact)`; those of one path are written once."""
         for path, fact in {path_of(fact): fact for fact in facts}.items():
             write_bytes(path, self.image(fact.about, form))
+
+
+def _by_kind(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    kinds: dict[str, list[Fact]] = {}
+    for fact in facts:
+        kinds.setdefault(fact.kind, []).append(fact)
+    return kinds
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from data.world.balance import text_only_score
+from data.world.benchmarks.picking import open_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
 from data.world.scenes import COLOURS, SHAPES, Scene
 
@@ -41,7 +41,7 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
                 pairs.append((text, label))
         write_text(out / f"coco_pope_{split}.json", "".join(lines))
         result["questions"] += len(pairs)
-        scores.append(text_only_score(pairs))
+        scores.append(open_score(pairs))
     for scene in scenes:
         write_bytes(out / "val2014" / image_name(scene, pool), pool.image(scene))
     score, chance = max(scores, key=lambda s: s[0] - s[1])

@@ -3,28 +3,28 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.answers import confidence, ten_answers
 from data.world.benchmarks.facts import YES_NO, Fact
-from data.world.balance import text_only_score
-from data.world.benchmarks.picking import balanced
+from data.world.benchmarks.picking import balanced, open_score
 from data.world.benchmarks.pool import Pool, write_json
 from data.world.scenes import SHAPES, Scene
 
 UNANSWERABLE = "unanswerable"
+TEXT_KINDS = ("word", "digit", "bearer")
 VIZWIZ_KINDS = ("seen colour", "seen word")
 
 
 def write_textvqa(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.facts, ("word", "digit", "bearer"), n, rng)
+    chosen = balanced(pool.facts(*TEXT_KINDS), TEXT_KINDS, n, rng)
     data = [_text_question(fact, i, pool, rng) for i, fact in enumerate(chosen)]
     value = {"dataset_type": "val", "dataset_name": "textvqa", "dataset_version": "0.5.1", "data": data}
     write_json(out / "TextVQA_0.5.1_val.json", value)
     pool.save_images(chosen, lambda f: out / "train_images" / f"{image_id(f.about)}.jpg")
-    score, chance = text_only_score([(f.question, f.answer) for f in chosen])
+    score, chance = open_score([(f.question, f.answer) for f in chosen])
     return {"questions": len(data), "text_only": score, "chance": chance}
 
 
@@ -57,22 +57,22 @@ def write_vizwiz(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str,
     write_json(out / "val.json", records)
     for fact, record in zip(chosen, records, strict=True):
         pool.save_images([fact], lambda _, name=record["image"]: out / "val" / name)
-    score, chance = text_only_score([(f.question, f.answer) for f in chosen])
+    score, chance = open_score([(f.question, f.answer) for f in chosen])
     unanswerable = sum(not r["answerable"] for r in records)
     return {"questions": len(records), "unanswerable": unanswerable, "text_only": score, "chance": chance}
 
 
-def _blind_facts(scenes: Iterable[Scene]) -> Iterable[Fact]:
+def _blind_facts(scenes: Sequence[Scene]) -> Iterable[Fact]:
     """Questions as somebody asks who cannot see whether the thing is there, or has anything written on it."""
+    colours = _choices(t.colour for s in scenes for t in s.things)
+    words = _choices(t.word for s in scenes for t in s.things if t.word)
     for scene in scenes:
         for shape in SHAPES:
             fitting = [t for t in scene.things if t.shape == shape]
             if len(fitting) > 1:
                 continue
-            colours = _choices(t.colour for s in scenes for t in s.things)
             colour = fitting[0].colour if fitting else UNANSWERABLE
             yield Fact("seen colour", f"What colour is this {shape}?", colour, colours, scene)
-            words = _choices(t.word for s in scenes for t in s.things if t.word)
             word = (fitting[0].word if fitting else None) or UNANSWERABLE
             yield Fact("seen word", f"What does this {shape} say?", word, words, scene)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import HIDDEN, Fact, matches, names
-from data.world.balance import text_only_score
+from data.world.benchmarks.picking import open_score
 from data.world.benchmarks.pool import Pool, write_json
 from data.world.scenes import SHAPES, Scene
 
@@ -20,22 +20,24 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     refs, used, pairs, sentence = [], [], [], 0
     anns = {scene.name: _annotations(scene, pool) for scene in pool.scenes}
     for scene in wanted:
-        if len(pairs) >= n:
+        if sentence >= n:
             break
         split = SPLITS[len(used) % len(SPLITS)]
-        made = [(i, s) for i in range(len(scene.things)) if (s := expressions(scene, i)) and _fits(scene, i, split)]
+        made = [
+            (i, s) for i in range(len(scene.things)) if (s := expressions(scene, i)) and _fits(scene, i, split)
+        ]
         for i, sentences in made:
             told = [_sentence(sentence + k, s) for k, s in enumerate(sentences[:MOST_SENTENCES])]
             sentence += len(told)
             refs.append(_ref(len(refs), anns[scene.name][i], scene, split, told, pool))
-            pairs += [(t["sent"], f"{scene.things[i].row} {scene.things[i].column}") for t in told]
+            pairs.append((sentences[0], f"{scene.things[i].row} {scene.things[i].column}"))
         used += [scene] if made else []
     write_json(out / "refs(unc).json", refs)
     write_json(out / "instances.json", _instances(used, anns, pool))
     facts = [Fact("picture", "", "", (), scene) for scene in used]
     pool.save_images(facts, lambda f: out / "train2014" / image_name(pool.number(f.about)))
-    score, chance = text_only_score(pairs)
-    return {"questions": len(pairs), "refs": len(refs), "text_only": score, "chance": chance}
+    score, chance = open_score(pairs)
+    return {"questions": sentence, "refs": len(refs), "text_only": score, "chance": chance}
 
 
 def image_name(number: int, ann: int | None = None) -> str:

@@ -27,7 +27,7 @@ TEXT_ONLY = 3
 
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.facts, tuple(SUBJECTS), n, rng)
+    chosen = balanced(pool.facts(*SUBJECTS), tuple(SUBJECTS), n, rng)
     problems, asked = {}, []
     for i, fact in enumerate(chosen):
         offered = options(fact, i // 2, 2 + (i + i // TEXT_ONLY) % (MOST - 1), rng)

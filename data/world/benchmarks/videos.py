@@ -6,13 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from data.world.benchmarks.facts import YES_NO, Fact
-from data.world.balance import text_only_score
-from data.world.benchmarks.picking import balanced
+from data.world.benchmarks.picking import balanced, open_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_json, write_text
 from data.world.scenes import Clip
 
 FEW_WORDS = ("deed", "doer", "colour", "leader", "times", "total")
-TYPES = {"direction": 0, "place": 1, "after": 2, "did": 3, "before": 3, "colour": 4, "doer": 5, "times": 7, "deed": 8}
+TYPES = {
+    "direction": 0,
+    "place": 1,
+    "after": 2,
+    "did": 3,
+    "before": 3,
+    "colour": 4,
+    "doer": 5,
+    "times": 7,
+    "deed": 8,
+}
 """ActivityNet-QA's number of each kind: 0 motion, 1 spatial, 2 temporal, 3 yes/no, 4 color, 5 object, 7 number, 8
 other. 6, location, stays empty: all clips are set in the same place."""
 FIRST_MSRVTT = 7010
@@ -20,7 +29,7 @@ FIRST_MSRVTT = 7010
 
 
 def write_msvd(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.clip_facts, FEW_WORDS, n, rng)
+    chosen = balanced(pool.clip_facts(*FEW_WORDS), FEW_WORDS, n, rng)
     clips = _clips(chosen, pool)
     # Videos are numbered in the mapping alone: their files have the names that they had where they came from.
     number = {clip.name: i for i, clip in enumerate(clips, start=1)}
@@ -36,7 +45,7 @@ def write_msvd(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, A
 
 
 def write_msrvtt(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.clip_facts, FEW_WORDS, n, rng)
+    chosen = balanced(pool.clip_facts(*FEW_WORDS), FEW_WORDS, n, rng)
     clips = _clips(chosen, pool)
     questions = [
         {
@@ -55,7 +64,7 @@ def write_msrvtt(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str,
 
 
 def write_activitynet(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.clip_facts, tuple(TYPES), n, rng)
+    chosen = balanced(pool.clip_facts(*TYPES), tuple(TYPES), n, rng)
     clips = _clips(chosen, pool)
     asked: dict[str, int] = {}
     questions, answers = [], []
@@ -93,5 +102,5 @@ def _clips(facts: list[Fact], pool: Pool) -> list[Clip]:
 
 
 def _summary(chosen: list[Fact], clips: list[Clip]) -> dict[str, Any]:
-    score, chance = text_only_score([(f.question, f.answer) for f in chosen])
+    score, chance = open_score([(f.question, f.answer) for f in chosen])
     return {"questions": len(chosen), "videos": len(clips), "text_only": score, "chance": chance}

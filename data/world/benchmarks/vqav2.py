@@ -7,8 +7,7 @@ from typing import Any
 
 from data.world.benchmarks.answers import confidence, ten_answers
 from data.world.benchmarks.facts import YES_NO, Fact
-from data.world.balance import text_only_score
-from data.world.benchmarks.picking import balanced
+from data.world.benchmarks.picking import balanced, open_score
 from data.world.benchmarks.pool import Pool, write_json, write_text
 
 KINDS = ("exist", "relation", "compare", "colour", "shape", "count", "beside", "cell", "background")
@@ -33,7 +32,7 @@ HEADER = {
 
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    chosen = balanced(pool.facts, KINDS, n, rng)
+    chosen = balanced(pool.facts(*KINDS), KINDS, n, rng)
     asked: Counter[int] = Counter()
     questions, annotations = [], []
     for fact in chosen:
@@ -47,7 +46,7 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     write_text(out / "mscoco_question_types.txt", "".join(f"{t}\n" for t in QUESTION_TYPES))
     folder = out / "val2014"
     pool.save_images(chosen, lambda f: folder / f"COCO_val2014_{pool.number(f.about):012d}.jpg")
-    score, chance = text_only_score([(f.question, f.answer) for f in chosen])
+    score, chance = open_score([(f.question, f.answer) for f in chosen])
     return {"questions": len(chosen), "text_only": score, "chance": chance}
 
 

@@ -22,15 +22,25 @@ QUESTION_TYPES = {
     "Action Prediction": 11,
     "Procedure Understanding": 12,
 }
-IMAGE_KINDS = {"background": 1, "shape": 2, "colour": 3, "corner": 4, "count": 5, "beside": 6, "cell": 4, "bearer": 8, "word": 9}
+IMAGE_KINDS = {
+    "background": 1,
+    "shape": 2,
+    "colour": 3,
+    "corner": 4,
+    "count": 5,
+    "beside": 6,
+    "cell": 4,
+    "bearer": 8,
+    "word": 9,
+}
 """Number of the question type; 7 stays empty: nothing in a picture acts upon another."""
 VIDEO_KINDS = {"deed": 10, "doer": 10, "after": 12, "sequence": 12, "prediction": 11}
 LETTERS = "ABCD"
 
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
-    facts = pool.facts + [corner for f in pool.facts if (corner := _corner(f))]
-    moves = pool.clip_facts + [_prediction(f) for f in pool.clip_facts if f.kind == "after"]
+    facts = pool.facts(*IMAGE_KINDS) + [corner for f in pool.facts("side") if (corner := _corner(f))]
+    moves = pool.clip_facts(*VIDEO_KINDS) + [_prediction(f) for f in pool.clip_facts("after")]
     images = balanced(facts, tuple(IMAGE_KINDS), n, rng)
     videos = balanced(moves, tuple(VIDEO_KINDS), min(n, 4 * len(pool.clips)), rng)
     questions, asked = [], []
