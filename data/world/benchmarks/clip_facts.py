@@ -13,7 +13,9 @@ WAYS = ("left", "right", "up", "down")
 
 
 def clip_facts(clip: Clip) -> list[Fact]:
-    """Everything that is asked about a clip, in small letters and without a question mark as ActivityNet-QA has it."""
+    """Everything that is asked about a clip, in small letters and without a question mark."""
+    if len({event.thing for event in clip.events}) < len(clip.events):
+        return []  # A number may be given again after its thing vanished; such clips are left out.
     makers = (_deeds, _order, _motion, _ends)
     return [fact for maker in makers for fact in maker(clip)]
 

@@ -149,7 +149,7 @@ def _full_answer(fact: Fact) -> str:
 
 
 def _entail(records: dict[str, dict[str, Any]]) -> None:
-    """Questions of one image whose programs are the same but for the words are equivalent, and entail each other."""
+    """Questions of one image with the same program are equivalent, and entail each other."""
     alike: dict[tuple[str, str], list[str]] = {}
     for number, record in records.items():
         alike.setdefault((record["imageId"], record["semanticStr"]), []).append(number)

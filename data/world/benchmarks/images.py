@@ -17,7 +17,7 @@ BARE = "SEED-Bench-image"
 
 
 def image_list(out: Path) -> list[tuple[str, str]]:
-    """Path below `out` and SHA-256 of every benchmark image; those inside a TSV have their row's index behind `#`."""
+    """Path below `out` and SHA-256 of every benchmark image; those in a TSV have their row's index behind `#`."""
     return [(name, hashlib.sha256(data).hexdigest()) for name, data in _images(out)]
 
 

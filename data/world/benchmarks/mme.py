@@ -1,8 +1,9 @@
 """MME: fourteen subtasks of yes/no questions, one of each about every picture.
 
-What the world has no counterpart for is mapped to facts that ask as much of the reader: posters to size, celebrities
-to who bears a label, scenes to backgrounds, landmarks to what stands beside a thing, artworks to the height where it
-hangs; common sense to what would remain, calculation to sums, translation to words spelt backwards, code to a count.
+What the world has no counterpart for is mapped to facts that ask as much of the reader: posters to size,
+celebrities to who bears a label, scenes to backgrounds, landmarks to what stands beside a thing, artworks to the
+height where they hang; common sense to what would be there, calculation to sums, translation to words spelt
+backwards, code to counts. A level without labels has no celebrity, OCR and text_translation.
 """
 
 import random
@@ -28,7 +29,7 @@ def _group(fact: Fact) -> str:
     return fact.question.removeprefix("How many ").removesuffix(" are there?")
 
 
-def _remain(fact: Fact, value: str) -> str:
+def _came(fact: Fact, value: str) -> str:
     return f"If one more of the {_group(fact)} came, would there be {int(value) + 1}?"
 
 
@@ -56,7 +57,7 @@ SUBTASKS: dict[str, tuple[str, Ask]] = {
     "landmark": ("beside", _claim),
     "artwork": ("height", _claim),
     "OCR": ("word", _claim),
-    "commonsense_reasoning": ("count", _remain),
+    "commonsense_reasoning": ("count", _came),
     "numerical_calculation": ("total", _sum),
     "text_translation": ("word", _backwards),
     "code_reasoning": ("count", _code),

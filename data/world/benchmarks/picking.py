@@ -47,7 +47,9 @@ def _of_one_kind(facts: list[Fact], quota: int, rng: random.Random) -> list[Fact
     for fact in rng.sample(facts, len(facts)):
         if fact.answer in choices:
             left[fact.question][fact.answer].append(fact)
-    chosen, fresh, begun = [], [], []
+    chosen: list[Fact] = []
+    fresh: list[tuple[str, set[str]]] = []
+    begun: list[tuple[str, set[str]]] = []
     for answer in [a for _ in range(each) for a in rng.sample(choices, len(choices))][:quota]:
         # A text that has had other answers goes on until it has had them all; then comes one that can have most.
         text = next((t for t in begun if answer in t[1]), None)

@@ -3,7 +3,7 @@
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,8 @@ class Pool:
         self.clips = [make_clip(seed, "test", i, level) for i in range(n_clips)]
         self._facts = _by_kind(fact for scene in self.scenes for fact in image_facts(scene))
         self._clip_facts = _by_kind(fact for clip in self.clips for fact in clip_facts(clip))
-        self._number = {m.name: i for of in (self.scenes, self.clips) for i, m in enumerate(of)}
+        self._number = {scene.name: i for i, scene in enumerate(self.scenes)}
+        self._number |= {clip.name: i for i, clip in enumerate(self.clips)}
         self._pictures: dict[str, Image.Image] = {}
         self._encoded: dict[tuple[str, str], bytes] = {}
 
@@ -68,12 +69,10 @@ class Pool:
                 self._encoded[key] = path.read_bytes()
         return self._encoded[key]
 
-    def save_images(
-        self, facts: Sequence[Fact], path_of: Callable[[Fact], Path], form: Literal["JPEG", "PNG"] = "JPEG"
-    ) -> None:
+    def save_images(self, facts: Iterable[Fact], path_of: Callable[[Fact], Path]) -> None:
         """Each fact's picture at `path_of(fact)`; those of one path are written once."""
         for path, fact in {path_of(fact): fact for fact in facts}.items():
-            write_bytes(path, self.image(fact.about, form))
+            write_bytes(path, self.image(fact.about))
 
 
 def _by_kind(facts: Iterable[Fact]) -> dict[str, list[Fact]]:

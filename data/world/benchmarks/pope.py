@@ -9,6 +9,7 @@ from typing import Any
 
 from data.world.benchmarks.picking import open_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
+from data.world.phrases import a
 from data.world.scenes import COLOURS, SHAPES, Scene
 
 SPLITS = ("random", "popular", "adversarial")
@@ -28,13 +29,14 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     result: dict[str, Any] = {"questions": 0}
     scores = []
     for split in SPLITS:
-        lines, pairs = [], []
+        lines: list[str] = []
+        pairs = []
         balance: Counter[str] = Counter()
         for scene in scenes:
             order = rng.sample(THINGS, len(THINGS))
             absent = _absent(scene, split, order, frequent, together)
             for thing, label in _ask(_present(scene), absent, balance, rng):
-                text = f"Is there {'an' if thing[0] == 'o' else 'a'} {thing} in the image?"
+                text = f"Is there {a(thing)} in the image?"
                 number = len(lines) + 1
                 line = {"question_id": number, "image": image_name(scene, pool), "text": text, "label": label}
                 lines.append(json.dumps(line) + "\n")

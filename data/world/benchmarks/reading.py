@@ -10,12 +10,12 @@ from typing import Any
 from data.world.benchmarks.answers import confidence, ten_answers
 from data.world.benchmarks.facts import YES_NO, Fact
 from data.world.benchmarks.picking import balanced, open_score
-from data.world.benchmarks.pool import Pool, write_json
-from data.world.scenes import SHAPES, Scene
+from data.world.benchmarks.pool import Pool, write_bytes, write_json
+from data.world.scenes import SHAPES, SIZES, Scene
 
 UNANSWERABLE = "unanswerable"
 TEXT_KINDS = ("word", "digit", "bearer")
-VIZWIZ_KINDS = ("seen colour", "seen word")
+VIZWIZ_KINDS = ("seen size", "seen colour", "seen word")
 
 
 def write_textvqa(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def write_vizwiz(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str,
     records = [_blind_question(fact, i, rng) for i, fact in enumerate(chosen)]
     write_json(out / "val.json", records)
     for fact, record in zip(chosen, records, strict=True):
-        pool.save_images([fact], lambda _, name=record["image"]: out / "val" / name)
+        write_bytes(out / "val" / record["image"], pool.image(fact.about))
     score, chance = open_score([(f.question, f.answer) for f in chosen])
     unanswerable = sum(not r["answerable"] for r in records)
     return {"questions": len(records), "unanswerable": unanswerable, "text_only": score, "chance": chance}
@@ -72,6 +72,9 @@ def _blind_facts(scenes: Sequence[Scene]) -> Iterable[Fact]:
             if len(fitting) > 1:
                 continue
             colour = fitting[0].colour if fitting else UNANSWERABLE
+            size = fitting[0].size if fitting else UNANSWERABLE
+            ask = f"Is this {shape} small or large?"
+            yield Fact("seen size", ask, size, (*SIZES, UNANSWERABLE), scene)
             yield Fact("seen colour", f"What colour is this {shape}?", colour, colours, scene)
             word = (fitting[0].word if fitting else None) or UNANSWERABLE
             yield Fact("seen word", f"What does this {shape} say?", word, words, scene)

@@ -17,7 +17,9 @@ MOST_SENTENCES = 3
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     wanted = rng.sample(pool.scenes, len(pool.scenes))
-    refs, used, pairs, sentence = [], [], [], 0
+    refs: list[dict[str, Any]] = []
+    used: list[Scene] = []
+    pairs, sentence = [], 0
     anns = {scene.name: _annotations(scene, pool) for scene in pool.scenes}
     for scene in wanted:
         if sentence >= n:

@@ -32,6 +32,7 @@ IMAGE_KINDS = {
     "cell": 4,
     "bearer": 8,
     "word": 9,
+    "digit": 9,
 }
 """Number of the question type; 7 stays empty: nothing in a picture acts upon another."""
 VIDEO_KINDS = {"deed": 10, "doer": 10, "after": 12, "sequence": 12, "prediction": 11}
@@ -43,7 +44,8 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
     moves = pool.clip_facts(*VIDEO_KINDS) + [_prediction(f) for f in pool.clip_facts("after")]
     images = balanced(facts, tuple(IMAGE_KINDS), n, rng)
     videos = balanced(moves, tuple(VIDEO_KINDS), min(n, 4 * len(pool.clips)), rng)
-    questions, asked = [], []
+    questions: list[dict[str, Any]] = []
+    asked = []
     for i, fact in enumerate([*images, *videos]):
         offered = options(fact, i, len(LETTERS), rng)
         if len(offered) == len(LETTERS):
@@ -76,7 +78,7 @@ def _question(number: int, fact: Fact, offered: list[str], pool: Pool) -> dict[s
 
 
 def _segment(fact: Fact) -> list[float]:
-    """From when to when in the video the question is about, in seconds; a prediction sees only what came before."""
+    """From when to when in the video the question is about, in seconds; a prediction sees what came before."""
     if fact.kind != "prediction":
         return [0.0, fact.about.seconds]
     after = next(e for e in fact.about.events if e.thing == fact.things[1])

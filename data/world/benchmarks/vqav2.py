@@ -12,7 +12,7 @@ from data.world.benchmarks.pool import Pool, write_json, write_text
 
 KINDS = ("exist", "relation", "compare", "colour", "shape", "count", "beside", "cell", "background")
 QUESTION_TYPES = (
-    *("are the", "are there", "how many", "is the", "is there a", "what", "what colour is the"),
+    *("are the", "are there", "how many", "is the", "is there", "is there a", "what", "what colour is the"),
     "none of the above",
 )
 HEADER = {
