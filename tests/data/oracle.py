@@ -86,6 +86,7 @@ IMAGE = {
     r"what does this (\w+) say\?": lambda s, x: blind(s, x, "word"),
 }
 CLAIMS = {
+    r"is there an? (.+) in this image\?": lambda s, x: number(s, x) > 0,
     r"is the number of (.+) plus ten equal to (\d+)\?": lambda s, x, n: number(s, x) + 10 == int(n),
     r"is the number of (.+) (\d+)\?": lambda s, x, n: number(s, x) == int(n),
     r"if one more of the (.+) came, would there be (\d+)\?": lambda s, x, n: number(s, x) + 1 == int(n),
@@ -143,7 +144,9 @@ class Told:
         scene = scene_at(self.clip, 0 if when == "start" else self.clip.seconds)
         thing, event = self.first[i], self.event.get(i)
         cell = event.to if when == "end" and event and event.kind == "move" else (thing.row, thing.column)
-        return only([t for t in scene.things if (t.row, t.column, t.shape, t.size) == (*cell, thing.shape, thing.size)])
+        return only(
+            [t for t in scene.things if (t.row, t.column, t.shape, t.size) == (*cell, thing.shape, thing.size)]
+        )
 
     def doers(self, told: str) -> list[Event]:
         return [e for e in self.clip.events if e.kind == TOLD[told]]

@@ -337,8 +337,12 @@ def test_line_and_list_files_have_the_official_structure(root):
         assert {str(kinds(r)) for r in ours} == {str(kinds(r)) for r in model}
         assert re.sub(r"\d", "0", ours[0]["image"]) == re.sub(r"\d", "0", model[0]["image"])
     assert _records(root / "msvd_qa/test_qa.json") == _records(genuine("msvd_qa/test_qa.first200.json"))
-    assert _records(root / "activitynet_qa/test_q.json") == _records(genuine("activitynet_qa/test_q.first200.json"))
-    assert _records(root / "activitynet_qa/test_a.json") == _records(genuine("activitynet_qa/test_a.first200.json"))
+    assert _records(root / "activitynet_qa/test_q.json") == _records(
+        genuine("activitynet_qa/test_q.first200.json")
+    )
+    assert _records(root / "activitynet_qa/test_a.json") == _records(
+        genuine("activitynet_qa/test_a.first200.json")
+    )
     mapping = genuine("msvd_qa/youtube_mapping.txt").read_text().splitlines()
     ours = (root / "msvd_qa/youtube_mapping.txt").read_text().splitlines()
     assert all(re.fullmatch(r"\S{11}_\d+_\d+ vid\d+", line) for line in [*mapping, *ours])
@@ -356,7 +360,10 @@ def test_scienceqa_has_the_official_structure(root):
 
 
 def test_vqav2_and_textvqa_have_the_official_structure(root):
-    ours, model = load(root / "vqav2/v2_OpenEnded_mscoco_val2014_questions.json"), load(genuine("vqav2/questions.json"))
+    ours, model = (
+        load(root / "vqav2/v2_OpenEnded_mscoco_val2014_questions.json"),
+        load(genuine("vqav2/questions.json")),
+    )
     assert kinds(ours) == kinds(model)
     assert kinds(ours["info"]) == kinds(model["info"])
     assert kinds(ours["questions"][0]) == kinds(model["questions"][0])
@@ -381,7 +388,9 @@ def test_mme_lines_read_like_the_official_ones(root):
     end = " Please answer yes or no."
     assert all(line.split("\t")[1].endswith(end) for line in model)
     for path in (root / "mme/existence").glob("*.txt"):
-        assert all(re.fullmatch(r".+\? Please answer yes or no\.\t(Yes|No)", x) for x in path.read_text().splitlines())
+        assert all(
+            re.fullmatch(r".+\? Please answer yes or no\.\t(Yes|No)", x) for x in path.read_text().splitlines()
+        )
 
 
 # Nothing to be had without looking

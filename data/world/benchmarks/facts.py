@@ -1,8 +1,10 @@
 """Questions about a scene with their answers; the benchmarks choose from them."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import permutations, product
 from typing import Any
 
@@ -12,6 +14,7 @@ from data.world.scenes import BACKGROUNDS, COLOURS, DIGITS, LABELS, SHAPES, SIZE
 
 YES_NO = ("yes", "no")
 NUMBERS = tuple("0123456789")
+NOUNS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 MOST_NAMED = 8
 """Pairs are asked about among so many things of a scene, which keeps crowded scenes from having thousands."""
 HIDDEN = 0.5
@@ -45,12 +48,30 @@ def names(scene: Scene, number: int, *, without: str = "") -> list[str]:
     thing = scene.things[number]
     if thing.hidden_share > HIDDEN:
         return []
-    noun = "thing" if without == "shape" else thing.shape
-    colour = "" if without == "colour" else thing.colour
-    size = "" if without == "size" else thing.size
-    possible = {" ".join(filter(None, p)) for p in product(("", size), ("", colour), (noun,))}
-    fit = [p for p in possible if p != "thing" and sum(matches(t, p) for t in scene.things) == 1]
-    return sorted(fit, key=lambda p: (len(p.split()), p))
+    fitting = _fitting(scene)
+    fit = [name for name, leaves_out in _possible(thing) if without in ("", *leaves_out) and fitting[name] == 1]
+    return sorted(fit, key=lambda name: (name.count(" "), name))
+
+
+@lru_cache(maxsize=4)
+def _fitting(scene: Scene) -> Counter[str]:
+    """How many things each name fits."""
+    return Counter(name for thing in scene.things for name, _ in _possible(thing))
+
+
+@cache
+def _looks_named(shape: str, colour: str, size: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    named = []
+    for with_size, with_colour, with_shape in product((False, True), repeat=3):
+        words = (size if with_size else "", colour if with_colour else "", shape if with_shape else "thing")
+        says = {"size": with_size, "colour": with_colour, "shape": with_shape}
+        named.append((" ".join(filter(None, words)), tuple(k for k, said in says.items() if not said)))
+    return tuple(named[1:])
+
+
+def _possible(thing: Thing) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """All names of a thing but "thing" alone, with what each leaves out."""
+    return _looks_named(thing.shape, thing.colour, thing.size)
 
 
 def image_facts(scene: Scene) -> list[Fact]:
@@ -97,7 +118,7 @@ def _places(scene: Scene) -> Iterator[Fact]:
 
 def _labels(scene: Scene) -> Iterator[Fact]:
     for i, thing in enumerate(scene.things):
-        for name in sorted({*names(scene, i), *names(scene, i, without="shape")}):
+        for name in names(scene, i):
             if thing.word is not None:
                 kind, labels = ("digit", DIGITS) if thing.word.isdigit() else ("word", WORDS)
                 ask, claim = f"What {kind} is written on the {name}?", f"Is the {kind} {{}} written on the {name}?"
@@ -128,6 +149,8 @@ def _numbers(scene: Scene) -> Iterator[Fact]:
 
 def _presence(scene: Scene) -> Iterator[Fact]:
     present = {(t.colour, t.shape) for t in scene.things}
+    for pair in sorted(present):
+        yield Fact("presence", "Name a thing.", " ".join(pair), NOUNS, scene)
     for colour, shape in product(COLOURS, SHAPES):
         ask = f"Is there {a(f'{colour} {shape}')} in the picture?"
         yield _yes_no("exist", ask, (colour, shape) in present, scene)

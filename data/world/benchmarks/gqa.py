@@ -30,6 +30,7 @@ SEMANTIC = {
     "side": "hposition",
     "height": "vposition",
 }
+LOOKS = ("colour", "shape", "size")
 UNBALANCED = 4
 """One question out of this many, besides the balanced ones, is as the scenes have it."""
 
@@ -91,7 +92,7 @@ def _places(text: str, fact: Fact) -> dict[str, str]:
     """For each word that is the noun of a thing asked about, the number of that thing."""
     words, found = text.rstrip(".?").split(), {}
     for i in fact.things:
-        for name in sorted({n for w in ("", "shape", "colour", "size") for n in names(fact.about, i, without=w)}):
+        for name in names(fact.about, i):
             parts = name.split()
             for start in range(len(words) - len(parts) + 1):
                 if words[start : start + len(parts)] == parts:
@@ -142,7 +143,7 @@ def _full_answer(fact: Fact) -> str:
         return "Yes, that is so." if fact.answer == "yes" else "No, that is not so."
     if fact.kind in ("beside", "cell"):
         return f"That thing is {fact.answer}."
-    name = names(fact.about, fact.things[0], without=fact.kind)[0]
+    name = names(fact.about, fact.things[0], without=fact.kind if fact.kind in LOOKS else "")[0]
     verb = f"is on the {fact.answer}" if fact.kind == "side" else f"is {fact.answer}"
     verb = f"is at the {fact.answer}" if fact.kind == "height" else verb
     return f"The {name} {'is a ' + fact.answer if fact.kind == 'shape' else verb}."

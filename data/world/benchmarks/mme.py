@@ -15,6 +15,7 @@ from typing import Any
 from data.world.benchmarks.facts import Fact
 from data.world.benchmarks.picking import balanced, open_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
+from data.world.phrases import a
 
 END = " Please answer yes or no."
 Ask = Callable[[Fact, str], str]
@@ -27,6 +28,10 @@ def _claim(fact: Fact, value: str) -> str:
 def _group(fact: Fact) -> str:
     """What is counted, e.g. "red things"."""
     return fact.question.removeprefix("How many ").removesuffix(" are there?")
+
+
+def _there(fact: Fact, value: str) -> str:
+    return f"Is there {a(value)} in this image?"
 
 
 def _came(fact: Fact, value: str) -> str:
@@ -47,7 +52,7 @@ def _code(fact: Fact, value: str) -> str:
 
 
 SUBTASKS: dict[str, tuple[str, Ask]] = {
-    "existence": ("shape", _claim),
+    "existence": ("presence", _there),
     "count": ("count", _claim),
     "position": ("side", _claim),
     "color": ("colour", _claim),
@@ -76,7 +81,8 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
         for fact in chosen:
             yes = ask(fact, fact.answer)
             surplus[yes] += 1
-            wrong = [ask(fact, c) for c in rng.sample(fact.choices, len(fact.choices)) if c != fact.answer]
+            others = [c for c in rng.sample(fact.choices, len(fact.choices)) if c not in _true(fact)]
+            wrong = [ask(fact, other) for other in others]
             no = max(wrong, key=lambda text: surplus[text])
             surplus[no] -= 1
             _save(out / subtask, subtask, fact, (yes, no), pool)
@@ -84,6 +90,13 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
         counts[subtask] = 2 * len(chosen)
     score, chance = open_score(pairs)
     return {"questions": len(pairs), "subtasks": counts, "text_only": score, "chance": chance}
+
+
+def _true(fact: Fact) -> set[str]:
+    """All choices that are right: several things are there, but whatever else is asked has one answer."""
+    if fact.kind == "presence":
+        return {f"{t.colour} {t.shape}" for t in fact.about.things}
+    return {fact.answer}
 
 
 def _one_each(facts: list[Fact]) -> list[Fact]:

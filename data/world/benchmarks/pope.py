@@ -7,17 +7,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from data.world.benchmarks.facts import NOUNS
 from data.world.benchmarks.picking import open_score
 from data.world.benchmarks.pool import Pool, write_bytes, write_text
 from data.world.phrases import a
-from data.world.scenes import COLOURS, SHAPES, Scene
+from data.world.scenes import Scene
 
 SPLITS = ("random", "popular", "adversarial")
 EACH = 3
 """Present and absent things asked about for an image."""
 HALF = 2
 """Popular and adversarial ask about the more frequent or more familiar 1/HALF of the absent things."""
-THINGS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 
 
 def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def write(out: Path, pool: Pool, n: int, rng: random.Random) -> dict[str, Any]:
         pairs = []
         balance: Counter[str] = Counter()
         for scene in scenes:
-            order = rng.sample(THINGS, len(THINGS))
+            order = rng.sample(NOUNS, len(NOUNS))
             absent = _absent(scene, split, order, frequent, together)
             for thing, label in _ask(_present(scene), absent, balance, rng):
                 text = f"Is there {a(thing)} in the image?"
@@ -74,10 +74,14 @@ def _absent(
 def _ask(
     present: list[str], absent: list[str], balance: Counter[str], rng: random.Random
 ) -> list[tuple[str, str]]:
-    """Pairs of a present and an absent thing, yes and no in turns; each thing as often one as the other."""
-    n = min(EACH, len(present))
-    yes = sorted(rng.sample(present, len(present)), key=lambda thing: balance[thing])[:n]
-    balance.update(yes)
-    no = sorted(absent, key=lambda thing: -balance[thing])[:n]
-    balance.subtract(no)
-    return [pair for y, x in zip(yes, no, strict=True) for pair in ((y, "yes"), (x, "no"))]
+    """Pairs of a present and an absent thing, yes and no in turns; no thing gets one of them much more often.
+
+    `balance` has the yeses less the noes of each thing. Where none is due, an image has fewer questions.
+    """
+    due = [thing for thing in rng.sample(present, len(present)) if balance[thing] <= 0]
+    yes = sorted(due, key=lambda thing: balance[thing])[:EACH]
+    no = sorted((t for t in absent if balance[t] >= 0), key=lambda thing: -balance[thing])[: len(yes)]
+    pairs = list(zip(yes, no, strict=False))
+    balance.update(y for y, _ in pairs)
+    balance.subtract(n for _, n in pairs)
+    return [told for y, n in pairs for told in ((y, "yes"), (n, "no"))]

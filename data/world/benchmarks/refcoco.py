@@ -52,7 +52,7 @@ def expressions(scene: Scene, number: int) -> list[str]:
     thing = scene.things[number]
     if thing.hidden_share > HIDDEN:
         return []
-    plain = names(scene, number) + names(scene, number, without="shape")
+    plain = names(scene, number)
     if thing.word is not None:
         plain.append(f"the {thing.shape} that says {thing.word}")
     shortest = plain[0] if plain else ""
