@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from data.world.facts import generator
 from data.world.vocabulary import BACKGROUNDS, COLOURS, LABELS, SHAPES, SIZES
 
 SLOTS = {
@@ -40,8 +41,10 @@ def text_only_score(
     asked = [(pair[0], pair[1].lower()) for pair in pairs]
     if len(asked) < 2:
         return 0.0, 0.0
-    even, odd = asked[::2], asked[1::2]
-    trials = [(even, odd), (odd, even)]
+    # Halves at random: questions often come in pairs with opposite answers.
+    order = generator("halves", len(asked)).permutation(len(asked))
+    one, other = [asked[i] for i in order[::2]], [asked[i] for i in order[1::2]]
+    trials = [(one, other), (other, one)]
     if train is not None:
         trials = [([(pair[0], pair[1].lower()) for pair in train], asked)]
     scores = [sum(_right(key, *trial) for trial in trials) / len(asked) for key in GUESSERS]

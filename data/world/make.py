@@ -41,12 +41,15 @@ def make_world(
     check("train", level)
     if images < 1 or clips < 0 or seed < 0:
         raise VocoError(f"{images} images, {clips} clips, seed {seed}: give 1 or more images, and nothing below 0")
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    if workers < 1:
+        raise VocoError(f"{workers} workers; give 1 or more")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise VocoError(f"{out} exists and is not an empty folder; give another --out, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
     try:
-        world = _write(temporary, seed, images, clips, level, workers or os.cpu_count() or 1, benchmarks)
+        world = _write(temporary, seed, images, clips, level, workers, benchmarks)
         (temporary / "world.json").write_text(json.dumps(world, indent=1) + "\n")
         mask = os.umask(0)
         os.umask(mask)
@@ -67,7 +70,7 @@ def _write(
         progress.say("benchmarks")
         write_all = importlib.import_module(BENCHMARKS).write_all
         n_questions, n_clips = max(20, images // 10), max(10, clips // 10)
-        asked = write_all(folder / "benchmarks", seed, level=level, n_questions=n_questions, n_clips=n_clips)
+        asked = write_all(folder, seed, level=level, n_questions=n_questions, n_clips=n_clips)
     progress.say("digests")
     parts = sorted(path for top in sorted(folder.iterdir()) for path in top.iterdir() if path.is_dir())
     digests = {path.relative_to(folder).as_posix(): tree_digest(path) for path in parts}

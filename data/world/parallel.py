@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
-CHUNK = 64
+CHUNK = 16
 
 
 def in_parallel(

@@ -28,6 +28,10 @@ def run_make(options: argparse.Namespace) -> None:
         options.out, options.seed, options.images, options.clips, options.level, workers=options.workers
     )
     for name, benchmark in world["benchmarks"].items():
-        print(f"{name:<24} " + ", ".join(f"{key} {value}" for key, value in benchmark.items()))
+        print(f"{name:<24} " + ", ".join(f"{key} {_short(value)}" for key, value in benchmark.items()))
     records = ", ".join(f"{n:,} {name}" for name, n in world["records"].items())
     print(f"{options.out}: {records}; a scene of level {world['level']} holds {world['bits']} bits")
+
+
+def _short(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
