@@ -10,6 +10,7 @@ __all__ = ["FOLDER", "image_list", "write_all"]
 
 FEWEST_SCENES = 300
 """To choose from; with fewer, some answers would be too rare to balance."""
+QUESTIONS_PER_SCENE = 2
 QUESTIONS_PER_CLIP = 4
 
 
@@ -33,7 +34,7 @@ def write_all(out: Path, seed: int, level: int, n_questions: int, n_clips: int) 
     )
     from data.world.benchmarks.pool import Pool
 
-    pool = Pool(seed, level, max(FEWEST_SCENES, n_questions), n_clips)
+    pool = Pool(seed, level, max(FEWEST_SCENES, n_questions // QUESTIONS_PER_SCENE), n_clips)
     about_clips = QUESTIONS_PER_CLIP * n_clips
     writers = {
         "gqa": (gqa.write, n_questions),

@@ -2,14 +2,13 @@
 
 import random
 
-from data.world.benchmarks.facts import NUMBERS, Fact
+from data.world.benchmarks.facts import Fact
 
 PEOPLE = 10
 DISSENT = (0, 0, 0, 1, 1, 2, 3)
 """How many of the ten say something else, equally likely; the right answer always has a clear majority."""
-NUMBER_WORDS = dict(
-    zip(NUMBERS, ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), strict=True)
-)
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+NUMBER_WORDS = {str(i): word for i, word in enumerate(DIGITS)}
 
 
 def ten_answers(fact: Fact, rng: random.Random) -> list[str]:

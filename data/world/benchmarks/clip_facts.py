@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise, permutations
 
-from data.world.benchmarks.facts import YES_NO, Fact
+from data.world.benchmarks.facts import NUMBERS, YES_NO, Fact
 from data.world.clip_questions import DONE, WILL
 from data.world.scenes import COLOURS, SHAPES, Clip, Event, Scene, Thing, scene_at
 
@@ -52,8 +52,7 @@ def _deeds(clip: Clip) -> Iterator[Fact]:
             yield _yes_no("did", f"did the {name} {verb}", done.get(i) == verb, clip, (i,))
     for kind, told in DONE.items():
         doers = tuple(i for i in kind_of if kind_of[i] == kind)
-        choices = tuple(map(str, range(7)))
-        yield Fact("times", f"how many things {told}", str(len(doers)), choices, clip)
+        yield Fact("times", f"how many things {told}", str(len(doers)), NUMBERS, clip)
         if len(doers) == 1:
             yield Fact("doer", f"which shape {told}", things_of(clip)[doers[0]].shape, SHAPES, clip, doers)
 
@@ -113,8 +112,7 @@ def _ends(clip: Clip) -> Iterator[Fact]:
             if side:
                 ask, answer = f"where is the {name} at the {when}", "right" if side > 0 else "left"
                 yield Fact("place", ask, answer, ("left", "right"), clip, (i,))
-        choices = tuple(map(str, range(31)))
-        yield Fact("total", f"how many things are there at the {when}", str(len(scene.things)), choices, clip)
+        yield Fact("total", f"how many things are there at the {when}", str(len(scene.things)), NUMBERS, clip)
 
 
 def thing_at(clip: Clip, scene: Scene, number: int, when: str) -> Thing | None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from data.world.phrases import a, place, written
 from data.world.questions import plural
-from data.world.scenes import BACKGROUNDS, COLOURS, DIGITS, LABELS, SHAPES, SIZES, WORDS, Scene, Thing, count
+from data.world.scenes import BACKGROUNDS, COLOURS, DIGITS, LABELS, SHAPES, SIZES, WORDS, Scene, Thing
 
 YES_NO = ("yes", "no")
-NUMBERS = tuple("0123456789")
+NUMBERS = tuple(map(str, range(31)))
 NOUNS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 MOST_NAMED = 8
 """Pairs are asked about among so many things of a scene, which keeps crowded scenes from having thousands."""
@@ -132,19 +132,18 @@ def _labels(scene: Scene) -> Iterator[Fact]:
 
 
 def _numbers(scene: Scene) -> Iterator[Fact]:
-    groups = [(plural(s), count(scene, shape=s)) for s in SHAPES]
-    groups += [(f"{c} things", count(scene, colour=c)) for c in COLOURS]
-    groups += [(f"{s} things", count(scene, size=s)) for s in SIZES]
-    if all(t.hidden_share <= HIDDEN for t in scene.things):
-        for group, n in groups:
-            ask, claim = f"How many {group} are there?", f"Is the number of {group} {{}}?"
-            yield Fact("count", ask, str(n), NUMBERS, scene, (), claim)
-        ask, claim = "How many things are there?", "Is the number of things {}?"
-        yield Fact("total", ask, str(len(scene.things)), tuple(map(str, range(25))), scene, (), claim)
-        for x, y in permutations(COLOURS, 2):
-            n, m = count(scene, colour=x), count(scene, colour=y)
-            if n != m:
-                yield _yes_no("compare", f"Are there more {x} than {y} things?", n > m, scene)
+    if any(t.hidden_share > HIDDEN for t in scene.things):
+        return
+    found = Counter(value for t in scene.things for value in (t.shape, t.colour, t.size))
+    groups = {plural(s): found[s] for s in SHAPES} | {f"{c} things": found[c] for c in (*COLOURS, *SIZES)}
+    for group, n in groups.items():
+        ask, claim = f"How many {group} are there?", f"Is the number of {group} {{}}?"
+        yield Fact("count", ask, str(n), NUMBERS, scene, (), claim)
+    ask, claim = "How many things are there?", "Is the number of things {}?"
+    yield Fact("total", ask, str(len(scene.things)), NUMBERS, scene, (), claim)
+    for x, y in permutations(COLOURS, 2):
+        if found[x] != found[y]:
+            yield _yes_no("compare", f"Are there more {x} than {y} things?", found[x] > found[y], scene)
 
 
 def _presence(scene: Scene) -> Iterator[Fact]:
