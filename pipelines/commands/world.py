@@ -34,4 +34,7 @@ def run_make(options: argparse.Namespace) -> None:
 
 
 def _short(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    """Figures to three places, and of a table its number of rows."""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return str(len(value)) if isinstance(value, dict) else str(value)
