@@ -406,6 +406,15 @@ def test_guessing_from_the_text_is_no_better_than_chance(tmp_path):
         assert found["questions"] > 100, name
 
 
+def test_a_small_set_still_has_questions_of_every_kind(tmp_path):
+    write_all(tmp_path, 1, LEVEL, 20, 4)
+    questions = load(tmp_path / "benchmarks/seed_bench/SEED-Bench.json")["questions"]
+    assert {q["data_type"] for q in questions} == {"image", "video"}
+    table = pd.read_csv(tmp_path / "benchmarks/mmbench/mmbench_dev_20230712.tsv", sep="\t")
+    assert table["D"].notna().any()
+    assert all((tmp_path / "benchmarks/mme" / task).is_dir() for task in ("existence", "OCR", "code_reasoning"))
+
+
 def test_the_guesser_finds_what_the_text_gives_away():
     from data.world.benchmarks.picking import choice_score, open_score
 

@@ -38,11 +38,8 @@ def _of_one_kind(facts: list[Fact], quota: int, rng: random.Random) -> list[Fact
     commonest = [a for a, _ in many.most_common()]
     reach = {k: min(quota, k * many[commonest[k - 1]]) for k in range(2, len(commonest) + 1)}
     most = max(k for k in reach if reach[k] >= ENOUGH * max(reach.values()))
-    answers = [a for a in facts[0].choices if a in commonest[:most]]
-    if len(answers) > quota:
-        answers = rng.sample(answers, max(2, quota))
-    choices = tuple(a for a in facts[0].choices if a in answers)
-    each = min(-(-quota // len(answers)), min(many[a] for a in answers))
+    choices = tuple(a for a in facts[0].choices if a in commonest[:most])
+    each = min(-(-quota // len(choices)), min(many[a] for a in choices))
     left: dict[str, dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
     for fact in rng.sample(facts, len(facts)):
         if fact.answer in choices:
