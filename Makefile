@@ -5,7 +5,7 @@ BIN := .venv/bin
 PINS := $(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
 READY := .venv/.ready-$(PINS)
 
-.PHONY: help venv run test check format bench clean
+.PHONY: help venv run test test-integration check format bench clean
 
 help:  ## show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: $(READY)  ## compress an image and ask about it, from the cache alone
 
 test: $(READY)  ## every test that is quick
 	$(BIN)/python -m pytest -m 'not integration'
+
+test-integration: $(READY)  ## the slower tests (none yet: pytest's 5 says so)
+	$(BIN)/python -m pytest -m integration || test $$? -eq 5
 
 check: $(READY)  ## format, lint, types, layer directions
 	$(BIN)/ruff format --check .

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (ValueError, OSError, StrictDataclassError) as error:  # also what libraries say of a file or setting
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        print(f"voco: error: {' '.join(lines)[:600] or type(error).__name__}", file=sys.stderr)
+        print(f"voco: error: {' '.join(lines) or type(error).__name__}", file=sys.stderr)
         return 1
     return code or 0
 

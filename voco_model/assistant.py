@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import TextIteratorStreamer
 
 from voco_model.cache import VocoCache
@@ -37,6 +38,7 @@ class Assistant:
         processor: VocoProcessor,
         store: VocoCacheStore | None = None,
     ) -> None:
+        _check_fit(model, processor)
         self.model = model.eval()
         self.processor = processor
         self.store = store
@@ -55,7 +57,7 @@ class Assistant:
             raise VocoError(
                 f"{folder}: no model here (config.json is missing); give a folder that save_pretrained wrote"
             )
-        model = VocoForConditionalGeneration.from_pretrained(folder, dtype=dtype or "auto", use_safetensors=True)
+        model = _load_whole(Path(folder), dtype)
         return cls(model.to(device or "cpu"), VocoProcessor.from_pretrained(folder), store)
 
     def save_pretrained(self, folder: Path | str) -> None:
@@ -125,7 +127,8 @@ class Assistant:
     def _stored(self, square: Image.Image, n_voco: int | None) -> VocoCache:
         assert self.store is not None
         key = StoreKey(self.model.digest(), self.processor.digests([square])[0], self.model.check_n_voco(n_voco))
-        return self.store.get_or_compute(key, lambda: self._compress([square], n_voco))
+        found = self.store.get_or_compute(key, lambda: self._compress([square], n_voco))
+        return found.to(self.model.device)
 
     def answer(
         self,
@@ -142,7 +145,7 @@ class Assistant:
         shown = [caches] * len(asked) if isinstance(caches, VocoCache) else list(caches)
         if one and len(shown) > 1:
             asked = asked * len(shown)
-        if len(shown) != len(asked):
+        if not asked or len(shown) != len(asked):
             raise VocoError(f"{len(shown)} caches for {len(asked)} questions; give one for each, or one for all")
         out = self._generate(shown, asked, **generation)
         answers = [self._text(ids) for ids in out]
@@ -194,3 +197,31 @@ def _with_tag(question: Question) -> Question:
     if not any(tag in str(turn.get("content", turn.get("value"))) for turn in turns for tag in IMAGE_TAGS):
         first[key] = f"{IMAGE_TAGS[0]}\n{first[key]}"
     return turns
+
+
+def _load_whole(folder: Path, dtype: torch.dtype | None) -> VocoForConditionalGeneration:
+    """A saved model with every weight that it needs, and none that it does not know."""
+    try:
+        model, report = VocoForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype or "auto", output_loading_info=True
+        )
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise VocoError(f"{folder}: the model cannot be loaded ({reason}); save it again") from None
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        if report.get(what):
+            names = sorted(str(name) for name in report[what])
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            raise VocoError(f"{folder}: {what.replace('_', ' ')} in the weights: {shown}; save the model again")
+    return model
+
+
+def _check_fit(model: VocoForConditionalGeneration, processor: VocoProcessor) -> None:
+    """A processor that lays out sequences in another way than the model was made for is refused."""
+    config = model.config
+    for name in ("n_voco", "n_vision", "vision_suffix_ids", "positions", "window"):
+        ours, theirs = getattr(config, name), getattr(processor, name)
+        if ours != theirs:
+            raise VocoError(
+                f"the processor has {name} {theirs}, the model {ours}; make it by VocoProcessor.for_model"
+            )

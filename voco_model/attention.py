@@ -13,7 +13,11 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from voco_model.errors import VocoError
+
 NAME = "voco"
+CHANGES_SCORES = ("softcap", "s_aux", "position_bias", "head_mask")
+"""What some decoders hand to their attention beside the mask, and the fused kernels do not take."""
 
 
 @functools.cache
@@ -29,9 +33,14 @@ def voco_attention(
     attention_mask: Tensor | BlockMask | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **_: Any,
+    **others: Any,
 ) -> tuple[Tensor, None]:
     """(rows, heads, queries, size) in, (rows, queries, heads, size) out."""
+    ignored = [name for name in CHANGES_SCORES if others.get(name) is not None]
+    if ignored:
+        raise VocoError(
+            f"this decoder's attention uses {', '.join(ignored)}, which is not computed here; choose another"
+        )
     if isinstance(attention_mask, BlockMask):
         grouped = query.shape[1] != key.shape[1]
         flex = _compiled_flex() if query.is_cuda else flex_attention

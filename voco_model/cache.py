@@ -41,6 +41,8 @@ class VocoCache:
     """The rotary frequencies, so that keys can be moved without the model."""
     gap: int = 0
     """Positions before each image's tokens: its vision tokens under `layout` positions, none under `compact`."""
+    prefix: tuple[int, ...] = ()
+    """The tokens that the images saw before themselves."""
 
     @property
     def n_tokens(self) -> int:
@@ -110,10 +112,13 @@ class VocoCache:
         """
         if not caches:
             raise VocoError("there is no cache to concatenate")
-        kinds = {(c.model, c.is_quantised) for c in caches}
-        if len(kinds) > 1:
-            what = "models" if len({m for m, _ in kinds}) > 1 else "precisions (some are int8)"
-            raise VocoError(f"caches of different {what} cannot be concatenated")
+        for what, seen in (
+            ("models", {c.model for c in caches}),
+            ("prefixes", {c.prefix for c in caches}),
+            ("precisions (some are int8)", {c.is_quantised for c in caches}),
+        ):
+            if len(seen) > 1:
+                raise VocoError(f"caches of different {what} cannot be concatenated")
         placed = [caches[0]]
         for cache in caches[1:]:
             placed.append(cache.moved_to(int(placed[-1].positions[-1]) + 1 + cache.gap))
@@ -124,9 +129,16 @@ class VocoCache:
         keys, values = self.keys, self.values
         if dtype is not None:
             keys, values = (x.to(dtype) for x in self.tensors())
-        if device is not None:
-            keys, values = keys.to(device), values.to(device)
-        return replace(self, keys=keys, values=values)
+        moved = replace(self, keys=keys, values=values)
+        if device is None:
+            return moved
+        return replace(
+            moved,
+            keys=keys.to(device),
+            values=values.to(device),
+            positions=self.positions.to(device),
+            inverse_frequencies=self.inverse_frequencies.to(device),
+        )
 
     def quantised(self) -> "VocoCache":
         """int8, with one scale for each head of each token and layer."""
@@ -151,19 +163,22 @@ class VocoCache:
         """Read a saved cache; a damaged one is refused."""
         try:
             with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {}).get("voco", "{}"))
+                header = dict(json.loads((file.metadata() or {}).get("voco", "{}")))
                 # Copies: the tensors would otherwise be the file itself, and change with it.
                 named = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except FileNotFoundError:
             raise VocoError(f"{path}: no such cache file; make it with compress(image).save(path)") from None
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, TypeError) as error:
             raise VocoError(f"{path}: not a readable cache file ({error}); compress the image again") from None
         if header.get("format") != FORMAT:
             raise VocoError(f"{path}: not a VoCo cache of format {FORMAT}; compress the image again")
         about = header.get("about", "")
         if digest.of_tensors(sorted(named.items()), about) != header.get("digest"):
             raise VocoError(f"{path}: the content does not match its digest; compress the image again")
-        return cls._from_named(named, json.loads(about))
+        try:
+            return cls._from_named(named, json.loads(about))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise VocoError(f"{path}: lacks a part of a cache ({error}); compress the image again") from None
 
     def _tokens(self, which: slice, blocks: tuple[tuple[str, int], ...]) -> "VocoCache":
         return replace(
@@ -196,7 +211,8 @@ class VocoCache:
         return named
 
     def _about(self) -> str:
-        about = {"model": self.model, "blocks": self.blocks, "dtype": str(self.dtype), "gap": self.gap}
+        about: dict[str, Any] = {"model": self.model, "blocks": self.blocks, "dtype": str(self.dtype)}
+        about |= {"gap": self.gap, "prefix": self.prefix}
         return json.dumps(about)
 
     @property
@@ -220,6 +236,7 @@ class VocoCache:
             about["model"],
             named["inverse_frequencies"],
             about["gap"],
+            tuple(about["prefix"]),
         )
 
 

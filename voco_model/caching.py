@@ -33,9 +33,20 @@ class VocoCaching:
     _digest: tuple[Any, str] | None = None
     _inverse_frequencies: Tensor | None = None
 
+    def train(self, mode: bool = True) -> Any:
+        """Also forgets the digest: whoever switches may have written the weights in a way that leaves no trace."""
+        self._digest = None
+        return super().train(mode)  # type: ignore[misc]
+
     def digest(self) -> str:
-        """The model's name in caches and stores: its weights and configuration, computed once per change."""
-        weights = tuple((p.data_ptr(), p._version, p.dtype) for p in self.parameters())
+        """The model's name in caches and stores: its weights and configuration, computed once per change.
+
+        Optimisers and assignments are noticed; after writing through a parameter's `.data`, call `train()` or
+        `eval()`, which forget the name.
+        """
+        weights = tuple((p.data_ptr(), 0 if p.is_inference() else p._version, p.dtype) for p in self.parameters())
+        if any(p.numel() == 0 for p in self.parameters()):
+            raise VocoError("the weights are partitioned over processes; gather them before caching images")
         state = weights, tuple(str(getattr(self.config, key)) for key in OWN_KEYS)
         if self._digest is None or self._digest[0] != state:
             self._digest = state, digest.of_model(self, self.config.to_dict())  # type: ignore[arg-type]
@@ -109,6 +120,7 @@ class VocoCaching:
             model=self.digest(),
             inverse_frequencies=self._frequencies(),
             gap=gap,
+            prefix=tuple(prefix_ids),
         )
 
     def _image_rows(self, n: int, n_voco: int, prefix_ids: list[int], place: int, gap: int) -> Batch:

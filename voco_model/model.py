@@ -38,11 +38,18 @@ class VocoPreTrainedModel(PreTrainedModel):
     base_model_prefix = "voco"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = True
+    """Trainers may hand `num_items_in_batch` to the forward."""
     _supports_sdpa = True
     _no_split_modules = (
         "CLIPEncoderLayer",
         *(f"{name}DecoderLayer" for name in ("Llama", "Qwen2", "Qwen3", "Mistral")),
     )
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As Hugging Face's, from safetensors alone: a pickle is never loaded."""
+        return super().from_pretrained(*args, **{**kwargs, "use_safetensors": True})
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -53,7 +60,7 @@ class VocoPreTrainedModel(PreTrainedModel):
 
 
 class VocoForConditionalGeneration(
-    VocoPreTrainedModel, VocoEmbedding, VocoCaching, VocoGeneration, GenerationMixin
+    VocoEmbedding, VocoCaching, VocoPreTrainedModel, VocoGeneration, GenerationMixin
 ):
     """Images are compressed into VoCo tokens inside the decoder; text reads only those.
 
@@ -89,6 +96,11 @@ class VocoForConditionalGeneration(
     @property
     def decoder(self) -> Decoder:
         """The decoder, to be run row by row."""
+        if self.language_model.config._attn_implementation != attention.NAME:
+            raise VocoError(
+                f"attention '{self.language_model.config._attn_implementation}' would misread two-phase masks;"
+                f" call language_model.set_attn_implementation('{attention.NAME}'), or use mode 'one_pass'"
+            )
         if not self._checked:
             check_decoder(self.language_model)
             self._checked = True
@@ -137,6 +149,10 @@ class VocoForConditionalGeneration(
         wanted = self._wanted(batch, labels, logits_at)
         if use_cache and mode != "two_phase":
             raise VocoError(f"mode '{mode}' keeps no cache to go on from; generate with mode 'two_phase'")
+        if voco_caches is not None and mode != "two_phase":
+            raise VocoError(f"mode '{mode}' reads pictures, not caches; read caches with mode 'two_phase'")
+        if labels is not None and not len(wanted.rows):
+            return VocoOutput(loss=self._nothing_to_learn())
         if mode == "two_phase":
             hidden, cache = self._two_phase(batch, pixel_values, voco_caches, wanted, reading, use_cache)
         elif mode in ("one_pass", "one_pass_flex"):
@@ -173,6 +189,10 @@ class VocoForConditionalGeneration(
         if not min(1, most) <= n_voco <= most:
             raise VocoError(f"n_voco is {n_voco}; this model was trained with {most}: choose 1 to {most}")
         return n_voco
+
+    def _nothing_to_learn(self) -> Tensor:
+        """A loss of zero that every trained weight is part of: truncation may cut all of a batch's answers."""
+        return torch.stack([(p * 0).sum() for p in self.parameters() if p.requires_grad]).sum()
 
     @staticmethod
     def _wanted(batch: Batch, labels: Tensor | None, logits_at: Tensor | None) -> Wanted:

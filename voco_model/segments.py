@@ -59,7 +59,7 @@ class Block(NamedTuple):
 def find_blocks(kinds: np.ndarray, images: np.ndarray) -> list[Block]:
     """The images' blocks in reading order; refuses rows whose segments are not whole.
 
-    An image's vision tokens are contiguous and its VoCo tokens follow them at once (padding apart).
+    An image's vision tokens are contiguous and its VoCo tokens follow them at once, without padding inside.
     """
     blocks = []
     for row, (kind, image) in enumerate(zip(kinds, images, strict=True)):
@@ -71,7 +71,7 @@ def find_blocks(kinds: np.ndarray, images: np.ndarray) -> list[Block]:
             if not len(run):
                 continue
             number = int(image[run[0]])
-            _check_block(row, number, kind[run], np.searchsorted(real, run), number in seen)
+            _check_block(row, number, kind[run], run, number in seen)
             seen.add(number)
             n_vision = int((kind[run] == Kind.VISION).sum())
             blocks.append(Block(row, number, run[:n_vision], run[n_vision:]))
@@ -84,10 +84,12 @@ def _check_prefix(row: int, kinds: np.ndarray) -> None:
         raise VocoError(f"row {row}: prefix tokens stand after other tokens; the prefix opens a sequence")
 
 
-def _check_block(row: int, image: int, kinds: np.ndarray, ranks: np.ndarray, again: bool) -> None:
+def _check_block(row: int, image: int, kinds: np.ndarray, columns: np.ndarray, again: bool) -> None:
     if image < 0:
         raise VocoError(f"row {row}: a vision or VoCo token belongs to no image; give it an image number")
-    if again or ranks[-1] - ranks[0] + 1 != len(ranks):
+    if again:
         raise VocoError(f"row {row}: image {image} has two blocks; give a repeated image a number of its own")
+    if columns[-1] - columns[0] + 1 != len(columns):
+        raise VocoError(f"row {row}: something stands inside the block of image {image}; a block is unbroken")
     if (np.diff(kinds.astype(int)) < 0).any():
         raise VocoError(f"row {row}: image {image} has vision tokens after its VoCo tokens")

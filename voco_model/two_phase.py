@@ -16,7 +16,7 @@ from voco_model.decoder import Decoder, KeysValues, join
 from voco_model.errors import VocoError
 from voco_model.plan import Batch, Gathered, Reads, Wanted, locate, pad, plan_compression
 from voco_model.rule import Token, additive_mask, sees_under, tokens
-from voco_model.segments import NO_IMAGE, Kind
+from voco_model.segments import NO_IMAGE, Block, Kind
 
 Embed = Callable[[Gathered], Tensor]
 TEXT_KINDS = (Kind.PREFIX, Kind.TEXT)
@@ -105,6 +105,7 @@ def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dty
         if not 0 <= block.image < len(caches):
             raise VocoError(f"row {block.row} shows image {block.image}, but {len(caches)} caches were given")
         cache = caches[block.image]
+        _check_cache(batch, block, cache)
         if len(block.voco) > cache.n_tokens:
             raise VocoError(
                 f"row {block.row} reads {len(block.voco)} VoCo tokens of image {block.image}; its cache has"
@@ -126,6 +127,21 @@ def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dty
         for i in range(len(tensors[0][0]))
     ]
     return Compressed(layers, starts)
+
+
+def _check_cache(batch: Batch, block: Block, cache: VocoCache) -> None:
+    """One image, compressed behind the prefix that the row has."""
+    if len(cache.blocks) != 1:
+        raise VocoError(
+            f"cache {block.image} holds {len(cache.blocks)} images; give one for each, as split() does"
+        )
+    prefix = batch.columns(block.row, Kind.PREFIX)
+    ids = tuple(batch.ids[block.row, torch.from_numpy(prefix)].tolist())
+    if ids != cache.prefix:
+        raise VocoError(
+            f"row {block.row} opens with tokens {list(ids)}, the cached image {block.image} was compressed behind"
+            f" {list(cache.prefix)}; compress it again with prefix_ids={list(ids)}"
+        )
 
 
 def read_text(

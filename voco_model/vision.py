@@ -76,9 +76,10 @@ class QFormer(nn.Module):
         self.linear = nn.Linear(qformer.hidden_size, config.text_config.hidden_size)
 
     def forward(self, features: Tensor, n_voco: int) -> Tensor:
-        queries = self.queries[:n_voco].expand(features.shape[0], -1, -1)
+        # All queries, whatever n: they attend to each other, and an image's first tokens shall not depend on n.
+        queries = self.queries.expand(features.shape[0], -1, -1)
         out = self.qformer(query_embeds=queries, encoder_hidden_states=features)
-        return self.linear(out.last_hidden_state)
+        return self.linear(out.last_hidden_state[:, :n_voco])
 
 
 def _default_qformer(config: VocoConfig) -> Blip2QFormerConfig:

@@ -9,6 +9,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a folder that save_pretrained wrote")
     parser.add_argument("--cache", type=Path, required=True, help="a file that `voco compress` wrote")
     parser.add_argument("--max-new-tokens", type=int, default=64)
+    parser.add_argument("--n-voco", type=int, help="read only the first tokens of each image")
     parser.add_argument("--template", help="a chat template instead of the model's own")
 
 
@@ -18,6 +19,8 @@ def run(options: argparse.Namespace) -> None:
 
     assistant = load_assistant(options.model)
     cache = VocoCache.load(options.cache)
+    if options.n_voco is not None:
+        cache = cache.first(options.n_voco)
     for question in options.questions:
         print(f"Q: {question}\nA: ", end="", flush=True)
         pieces = assistant.stream(

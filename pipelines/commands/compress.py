@@ -23,6 +23,10 @@ def run(options: argparse.Namespace) -> None:
 
     if bool(options.images) == bool(options.video):
         raise VocoError("give images or --video FILE, one of the two")
+    if not options.video and (options.fps or options.frames):
+        raise VocoError("--fps and --frames are for --video FILE; leave them out for images")
+    if options.video and (options.fps is None) == (options.frames is None):
+        raise VocoError("say how to sample the video: give --fps or --frames, one of the two")
     assistant = load_assistant(options.model)
     if options.video:
         cache = assistant.compress_video(

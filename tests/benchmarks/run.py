@@ -105,11 +105,9 @@ def cache_sizes(subject: Asking) -> list[dict]:
     """Bytes kept for one image; int8 is held to a 16-bit full-prefix cache."""
     full, cache, int8 = subject.prefix_bytes, subject.cache, subject.cache.quantised()
     sixteen_bit = full * 2 // cache.dtype.itemsize
-    codes = cache.to(dtype=torch.int8).nbytes
     return [
         smaller("cache of one image: times smaller than the full prefix's", full, cache.nbytes, 576.0),
-        smaller("int8 cache, codes alone: times smaller than 16 bits", sixteen_bit, codes, 1152.0),
-        smaller("int8 cache, scales included: times smaller than 16 bits", sixteen_bit, int8.nbytes, 1152.0),
+        smaller("int8 cache: times smaller than the full prefix's in 16 bits", sixteen_bit, int8.nbytes, 1152.0),
     ]
 
 

@@ -79,7 +79,8 @@ def test_compress_and_ask(capsys, world, tmp_path):
         ),
         (["compress", "{}/red.png", "--model", "{}/absent"], "config.json is missing"),
         (["compress", "--video", "{}/red.mp4", "--fps", "1", "--model", "{}/one"], "red.mp4"),
-        (["compress", "--video", "{}/red.png", "--model", "{}/one"], "count"),
+        (["compress", "--video", "{}/red.png", "--model", "{}/one"], "give --fps or --frames"),
+        (["compress", "{}/red.png", "--fps", "1", "--model", "{}/one"], "--fps and --frames are for --video"),
     ],
 )
 def test_what_cannot_be_compressed_is_named(capsys, world, tmp_path, arguments, message):

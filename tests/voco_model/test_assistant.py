@@ -189,6 +189,61 @@ def test_only_a_chunk_of_frames_is_in_memory_at_once():
     assert most == 3
 
 
+def test_what_shapes_an_entry_is_in_its_key():
+    """Another beginning token, or other normalisation, is another entry of the same store."""
+    store = VocoCacheStore()
+    made = assistant(store=store)
+    first = made.compress(RED)
+    tokenizer = byte_tokenizer()
+    tokenizer.bos_token = "</s>"
+    other = Assistant(made.model, VocoProcessor.for_model(made.model.config, tokenizer, template="short"), store)
+    assert other.compress(RED).prefix == (257,)
+    plain = Assistant(
+        made.model, VocoProcessor.for_model(made.model.config, byte_tokenizer(), template="short"), store
+    )
+    plain.processor.image_processor.do_normalize = False
+    assert not torch.equal(plain.compress(RED).tensors()[1], first.tensors()[1])
+    assert store.stats().hits_memory == 0
+
+
+def test_a_processor_of_another_model_is_refused():
+    made = assistant()
+    with pytest.raises(VocoError, match="the processor has positions layout, the model compact"):
+        Assistant(
+            made.model, VocoProcessor.for_model(model(n_voco=4, positions="layout").config, byte_tokenizer())
+        )
+
+
+@pytest.mark.parametrize("damage", ["missing", "unexpected", "mismatched", "cut"])
+def test_weights_that_are_not_whole_are_refused(tmp_path, damage):
+    from safetensors.torch import load_file, save_file
+
+    assistant().save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    name = "compressor.embedding.weight"
+    if damage == "missing":
+        del weights[name]
+    elif damage == "unexpected":
+        weights["stranger"] = torch.ones(1)
+    elif damage == "mismatched":
+        weights[name] = weights[name][:1].clone()
+    save_file(weights, path, metadata={"format": "pt"})
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(VocoError, match=r"save (it|the model) again"):
+        Assistant.from_pretrained(tmp_path)
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    made = assistant()
+    made.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(made.model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        type(made.model).from_pretrained(tmp_path)
+
+
 def test_nothing_to_compress_is_said(tmp_path):
     made = assistant()
     with pytest.raises(VocoError, match="no image to compress"):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, CohereConfig, GPT2Config, Olmo2Config, Phi3Config
+from transformers import AutoModelForCausalLM, CohereConfig, GPT2Config, GraniteConfig, Olmo2Config, Phi3Config
 
 from tests.voco_model.test_two_phase import assert_same
 from tests.voco_model.worlds import exact_norms, rows
@@ -33,9 +33,23 @@ def test_a_decoder_of_another_make_is_driven_as_exactly(config):
 
 
 def test_a_decoder_that_rotates_otherwise_is_not_cached():
-    made = VocoForConditionalGeneration(preset("tiny", text_config=CohereConfig(**SIZES), n_voco=3)).eval()
+    config = CohereConfig(**SIZES, logit_scale=1.0)
+    made = VocoForConditionalGeneration(preset("tiny", text_config=config, n_voco=3)).eval()
     with pytest.raises(VocoError, match="rotates its keys in another way"):
         made.compress(torch.randn(1, 3, 32, 32))
+
+
+def test_a_decoder_that_scales_its_logits_is_refused():
+    config = GraniteConfig(**SIZES, logits_scaling=8.0)
+    config._attn_implementation = attention.NAME
+    with pytest.raises(VocoError, match="'granite' computes more than its layers"):
+        check_decoder(AutoModelForCausalLM.from_config(config).eval())
+
+
+def test_an_attention_with_more_than_a_mask_is_refused():
+    x = torch.randn(1, 2, 3, 8)
+    with pytest.raises(VocoError, match="uses s_aux"):
+        attention.voco_attention(torch.nn.Identity(), x, x, x, None, s_aux=torch.ones(2))
 
 
 def test_a_decoder_without_the_usual_parts_is_refused():
@@ -49,10 +63,7 @@ def test_a_decoder_that_computes_more_than_its_layers_is_refused():
     config._attn_implementation = attention.NAME
     made = AutoModelForCausalLM.from_config(config).eval()
     check_decoder(made)
-    base = made.get_decoder()
-    base.norm.register_forward_pre_hook(lambda _, arguments: (arguments[0] * 2 + 1,))
-    check_decoder(made)  # inside a layer's own parts there is nothing to miss
-    original = base.forward
-    base.forward = lambda **inputs: type(out := original(**inputs))(last_hidden_state=out.last_hidden_state + 1)
+    original = made.forward
+    made.forward = lambda **inputs: type(out := original(**inputs))(logits=out.logits * 2)
     with pytest.raises(VocoError, match="'phi3' computes more than its layers"):
         check_decoder(made)

@@ -231,6 +231,7 @@ def test_rows_may_read_different_numbers_of_one_cached_image_s_tokens():
 def test_what_cannot_be_continued_is_said():
     made = model(n_voco=4)
     batch = rows([[("p", 1), ("i", 0, 4)]], made.config.n_vision)
+    batch.input_ids[:, 0] = 256
     pixels = batch.pixel_values.double()
     with pytest.raises(VocoError, match="a cached image ends a row"):
         made(*batch, voco_caches=[made.compress(pixels)])
@@ -248,6 +249,27 @@ def test_what_cannot_be_continued_is_said():
         made(*rows([[("i", 0, 4), ("t", 1)]], 9), pixel_values=pixels)
     with pytest.raises(VocoError, match="2 images, but 1 digests"):
         made.compress(pixels.repeat(2, 1, 1, 1), image_digests=["one"])
+
+
+def test_caches_that_do_not_fit_a_row_are_refused():
+    made = model(n_voco=4)
+    batch = rows([[("p", 1), ("i", 0, 4), ("t", 2)]], made.config.n_vision)
+    batch.input_ids[:, 0] = 256
+    pixels = batch.pixel_values.double()
+    with pytest.raises(VocoError, match=r"compressed behind \[\]"):
+        made(*batch, voco_caches=[made.compress(pixels, prefix_ids=[])])
+    with pytest.raises(VocoError, match="holds 2 images; give one for each"):
+        made(*batch, voco_caches=[made.compress(pixels.repeat(2, 1, 1, 1))])
+    with pytest.raises(VocoError, match="reads pictures, not caches"):
+        made(*batch, voco_caches=[made.compress(pixels)], mode="one_pass")
+
+
+def test_an_attention_that_would_misread_the_masks_is_refused():
+    made = model(n_voco=4)
+    batch = rows([[("p", 1), ("i", 0, 4), ("t", 2)]], made.config.n_vision)
+    made.language_model.set_attn_implementation("eager")
+    with pytest.raises(VocoError, match="'eager' would misread"):
+        made(*batch, pixel_values=batch.pixel_values.double())
 
 
 def test_an_image_alone_can_be_continued():
@@ -274,6 +296,7 @@ def test_four_thousand_frames_fit_a_16k_window():
     assert cache.n_tokens == 8192
     assert int(cache.positions[-1]) == 8192
     row = rows([[("p", 1), *[("i", k, 2) for k in range(4096)], ("t", 4)]], n_vision=0)
+    row.input_ids[:, 0] = 256
     out = made.generate(
         row.input_ids,
         kinds=row.kinds,

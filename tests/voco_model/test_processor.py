@@ -154,7 +154,15 @@ def test_truncation_never_cuts_a_block(limit, positions):
     template = "short"
     conversation = [chat("see <image> and", "yes", "then <image>\nwhat", "long answer")]
     whole = made(conversation, [[RED, BLUE]], labels=True, template=template)
-    cut = made(conversation, [[RED, BLUE]], labels=True, template=template, max_length=limit, truncation=True)
+    cut = made(
+        conversation,
+        [[RED, BLUE]],
+        labels=True,
+        template=template,
+        max_length=limit,
+        truncation=True,
+        return_truncated=True,
+    )
     n = cut["input_ids"].shape[1]
     for name in ("input_ids", "kinds", "images", "labels"):
         assert torch.equal(cut[name], whole[name][:, :n]), "a beginning of the whole"
@@ -182,6 +190,23 @@ def test_truncation_inside_a_long_answer_leaves_the_model_its_place():
             for x in (long, short)
         )
     torch.testing.assert_close(of_short, of_long[:n], rtol=1e-10, atol=1e-10)
+
+
+def test_a_truncated_batch_is_one_that_the_model_takes():
+    made, pro = model(n_voco=4), processor()
+    batch = pro([chat("<image>\nq", "a" * 50)], [[RED]], labels=True, max_length=30, truncation=True)
+    assert float(made(**batch).loss) > 0
+    nothing_left = pro([chat("<image>\nq", "a" * 50)], [[RED]], labels=True, max_length=8, truncation=True)
+    assert float(made(**nothing_left).loss) == 0
+    with pytest.raises(VocoError, match="limit of 0 positions"):
+        pro(["q"], max_length=0)
+
+
+def test_a_system_turn_does_not_keep_images_from_leading():
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "<image>\nq"}]
+    batch = processor()([turns], [[RED]])
+    assert layout(batch).startswith("P1 v16 V4 t")
+    assert "Be brief. USER: q" in said(batch)
 
 
 def test_a_text_only_row_beside_an_image_row():
@@ -286,6 +311,20 @@ def test_what_does_not_decode_is_named(tmp_path, content):
         processor()(["<image>\nq"], [[content]])
     with pytest.raises(VocoError, match="no such image file"):
         processor()(["<image>\nq"], [[tmp_path / "absent.png"]])
+
+
+def test_sixteen_bits_are_scaled_and_what_is_transparent_is_white():
+    import numpy as np
+
+    ramp = Image.fromarray(np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16))
+    shown = np.asarray(open_picture(encoded(ramp)))[..., 0].ravel()
+    assert shown[0] == 0
+    assert abs(int(shown[128]) - 128) < 3
+    assert shown[-1] == 255
+    clear = Image.new("RGBA", (4, 4), (200, 10, 10, 0))
+    assert open_picture(encoded(clear)).getpixel((0, 0)) == (255, 255, 255)
+    with pytest.raises(VocoError, match="mode F has no range"):
+        open_picture(Image.new("F", (4, 4)))
 
 
 def test_a_decompression_bomb_is_refused(monkeypatch):

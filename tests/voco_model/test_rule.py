@@ -114,7 +114,8 @@ def test_limiting_keeps_each_images_first_tokens():
     [
         ([(Kind.TEXT, -1), (Kind.PREFIX, -1)], "row 0: prefix tokens stand after"),
         ([(Kind.VISION, -1)], "belongs to no image"),
-        ([(Kind.VOCO, 0), (Kind.TEXT, -1), (Kind.VOCO, 0)], "image 0 has two blocks"),
+        ([(Kind.VOCO, 0), (Kind.TEXT, -1), (Kind.VOCO, 0)], "something stands inside the block of image 0"),
+        ([(Kind.VISION, 0), (Kind.PAD, -1), (Kind.VISION, 0)], "something stands inside the block of image 0"),
         ([(Kind.VOCO, 0), (Kind.VOCO, 1), (Kind.VOCO, 0)], "image 0 has two blocks"),
         ([(Kind.VOCO, 0), (Kind.VISION, 0)], "vision tokens after its VoCo tokens"),
     ],

@@ -196,10 +196,16 @@ def batches(draw):
 MODELS: dict = {}
 
 
-@settings(max_examples=25, deadline=None)
-@given(batches(), st.sampled_from(["layout", "compact"]), st.booleans(), st.sampled_from(["rule", "causal"]))
-def test_any_batch(batch, positions, prefix_visible, reading):
-    made = MODELS.setdefault("any", model(n_voco=5))
+@settings(max_examples=40, deadline=None)
+@given(
+    batches(),
+    st.sampled_from(["voco", "qformer"]),
+    st.sampled_from(["layout", "compact"]),
+    st.booleans(),
+    st.sampled_from(["rule", "causal"]),
+)
+def test_any_batch(batch, compressor, positions, prefix_visible, reading):
+    made = MODELS.get(compressor) or MODELS.setdefault(compressor, model(n_voco=5, compressor=compressor))
     made.config.positions, made.config.prefix_visible = positions, prefix_visible
     specs, pads = batch
     drawn = rows(specs, made.config.n_vision, pads)
@@ -219,6 +225,71 @@ def test_fewer_tokens_at_call_time_equal_a_batch_made_with_fewer(n_voco):
             for b, n in ((long, n_voco), (short, None))
         )
     torch.testing.assert_close(fewer, made_so, rtol=1e-12, atol=1e-12)
+
+
+def test_rows_whose_lengths_coincide_with_what_is_kept():
+    """A row of VoCo tokens alone beside one with a prefix: as many positions as there are tokens to keep."""
+    made = model(n_voco=2, compressor="qformer")
+    batch = rows([[("i", 0, 2), ("t", 3)], [("p", 1), ("i", 1, 1), ("t", 3)]], made.config.n_vision)
+    assert_same(made, batch, logits_at=batch.kinds == Kind.TEXT)
+
+
+@pytest.mark.parametrize("compressor", ["voco", "qformer"])
+def test_an_image_s_first_tokens_do_not_depend_on_how_many_others_read(compressor):
+    made = model(n_voco=4, compressor=compressor)
+    n_vision = made.config.n_vision
+    alone = rows([[("p", 1), ("i", 0, 2), ("t", 3)]], n_vision)
+    beside = rows([[("p", 1), ("i", 0, 2), ("t", 3)], [("p", 1), ("i", 1, 4), ("t", 3)]], n_vision)
+    beside.pixel_values[:1] = alone.pixel_values
+    with torch.no_grad():
+        one, two = (
+            made(*b, pixel_values=b.pixel_values.double(), logits_at=b.kinds == Kind.TEXT).logits[:3]
+            for b in (alone, beside)
+        )
+    torch.testing.assert_close(two, one, rtol=1e-12, atol=1e-12)
+
+
+def test_a_batch_without_labels_teaches_nothing_and_breaks_nothing():
+    made = model(n_voco=4)
+    batch = rows(MIXED, made.config.n_vision, MIXED_PADS)
+    nothing = torch.full_like(batch.input_ids, -100)
+    out = made(*batch, pixel_values=batch.pixel_values.double(), labels=nothing)
+    assert float(out.loss) == 0
+    out.loss.backward()
+    assert all(p.grad is not None and not p.grad.any() for p in made.parameters() if p.requires_grad)
+
+
+def test_the_library_s_trainer_trains_it(tmp_path):
+    """Accumulated steps weigh every label alike: the trainer hands the number of labels to the forward."""
+    from transformers import Trainer, TrainingArguments
+
+    made = model(n_voco=4, dtype=torch.float32).train()
+    batch = rows(MIXED, made.config.n_vision, MIXED_PADS)
+    labels = labelled(batch)
+    items = [{"row": k} for k in range(4)]
+    seen = []
+
+    def collate(chosen):
+        index = [item["row"] for item in chosen]
+        return {
+            "input_ids": batch.input_ids[index], "kinds": batch.kinds[index], "images": batch.images[index],
+            "pixel_values": batch.pixel_values, "labels": labels[index],
+        }  # fmt: skip
+
+    forward = made.forward
+
+    def watched(*args, num_items_in_batch=None, **options):
+        seen.append(num_items_in_batch)
+        return forward(*args, num_items_in_batch=num_items_in_batch, **options)
+
+    made.forward = watched
+    arguments = TrainingArguments(
+        str(tmp_path), per_device_train_batch_size=2, gradient_accumulation_steps=2, num_train_epochs=1,
+        report_to=[], save_strategy="no", logging_strategy="no", remove_unused_columns=False, use_cpu=True,
+        disable_tqdm=True,
+    )  # fmt: skip
+    Trainer(made, arguments, train_dataset=items, data_collator=collate).train()
+    assert [int(n) for n in seen] == [int((labels != -100).sum())] * 2
 
 
 def test_flex_attention_gives_the_same():

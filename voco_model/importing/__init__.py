@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import AutoTokenizer
 
 from voco_model.config import VocoConfig
 from voco_model.errors import VocoError
@@ -26,6 +27,8 @@ from voco_model.importing.options import (
 )
 from voco_model.importing.source import Weights, read_json
 from voco_model.model import VocoForConditionalGeneration
+from voco_model.processing.processor import VocoProcessor
+from voco_model.processing.tokenizer import add_voco_token
 
 __all__ = ["CheckpointKind", "Imported", "import_checkpoint"]
 
@@ -63,6 +66,11 @@ class Imported:
         lines += [f"used {len(self.used)} keys:", *(f"  {name}" for name in grouped(self.used))]
         if self.unused:
             lines += [f"knew {len(self.unused)} more keys and did not use them:"]
+        if self.processor() is None:
+            lines += [
+                "no tokenizer could be read here, so no processor is saved; put a tokenizer.json beside the"
+                " weights and import again, or save a VocoProcessor into the folder"
+            ]
         for reason in dict.fromkeys(self.unused.values()):
             names = grouped(name for name, why in self.unused.items() if why == reason)
             lines += [f"  {name}: {reason}" for name in names]
@@ -89,7 +97,20 @@ class Imported:
             for name in TOKENIZER_FILES:
                 if (self.source / name).is_file():
                     shutil.copyfile(self.source / name, whole / name)
+            processor = self.processor()
+            if processor is not None:
+                processor.save_pretrained(whole)
             whole.replace(out)
+
+    def processor(self) -> VocoProcessor | None:
+        """The processor that goes with the model, or nothing where the checkpoint's tokenizer cannot be read."""
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, local_files_only=True)
+        except (OSError, ValueError, ImportError, KeyError):
+            return None
+        add_voco_token(tokenizer)
+        aspect = "pad" if read_json(self.source / "config.json").get("image_aspect_ratio") == "pad" else "square"
+        return VocoProcessor.for_model(self.model.config, tokenizer, template="voco", aspect=aspect)
 
 
 def import_checkpoint(

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from voco_model.errors import VocoError
@@ -21,13 +22,25 @@ def open_picture(source: Source, where: str = "image") -> Image.Image:
     name = str(source) if isinstance(source, Path | str) else where
     try:
         picture = source if isinstance(source, Image.Image) else Image.open(_stream(source))
-        picture = ImageOps.exif_transpose(picture)
-        return picture.convert("RGB")
+        return _as_rgb(ImageOps.exif_transpose(picture))
     except FileNotFoundError:
         raise VocoError(f"{name}: no such image file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise VocoError(f"{name}: cannot be decoded as an image ({reason}); remove or replace it") from None
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    """Eight bits of red, green and blue: what is transparent shows white, sixteen bits of grey are scaled."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"mode {picture.mode} has no range that could be shown")
+    if "A" in picture.mode or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
 
 
 def _stream(source: Path | str | bytes) -> Path | str | io.BytesIO:

@@ -117,7 +117,7 @@ class VocoProcessor(ProcessorMixin):
     def digests(self, square_pictures: list[Any]) -> list[str]:
         """The squares' names in caches and stores: pixels, their preparation, and their place."""
         pictures = self.image_processor
-        how = f"{self.size}|{pictures.image_mean}|{pictures.image_std}|{self.first_place()}"
+        how = f"{pictures.to_dict()}|{self.prefix_ids}|{self.first_place()}"
         return [digest.of_image(square, how) for square in square_pictures]
 
     def __call__(
@@ -130,6 +130,7 @@ class VocoProcessor(ProcessorMixin):
         padding_side: str = "right",
         max_length: int | None = None,
         truncation: bool = False,
+        return_truncated: bool = False,
         template: str | None = None,
     ) -> BatchFeature:
         """A batch of conversations, each a question or a list of turns, with its images.
@@ -139,6 +140,7 @@ class VocoProcessor(ProcessorMixin):
         labels: whether to give labels (the assistant's tokens).
         max_length: how many positions a row may take, by default the model's window; a longer row is an error,
             or with `truncation` loses its end, but never part of an image's block.
+        return_truncated: whether to say which rows lost something, as `truncated`; the model does not take it.
         """
         images = [[] for _ in conversations] if images is None else images
         if len(images) != len(conversations):
@@ -148,11 +150,12 @@ class VocoProcessor(ProcessorMixin):
         for number, (conversation, items) in enumerate(zip(conversations, images, strict=True)):
             rows.append(self._row(number, conversation, items, shelf, template, labels))
         truncated = [
-            self._fit(number, row, max_length or self.window, truncation) for number, row in enumerate(rows)
+            self._fit(number, row, self.window if max_length is None else max_length, truncation)
+            for number, row in enumerate(rows)
         ]
         batch = collate(rows, self.tokenizer.pad_token_id, padding_side, labels)
         shelf.fill(batch)
-        return BatchFeature(batch | {"truncated": torch.tensor(truncated)} if truncation else batch)
+        return BatchFeature(batch | {"truncated": torch.tensor(truncated)} if return_truncated else batch)
 
     def _row(
         self,

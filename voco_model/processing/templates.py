@@ -74,13 +74,14 @@ class ChatTemplate:
             yield from self._caption(turns)
             return
         turns = list(turns)
-        if self.images_first and turns and turns[0].role == "user":
-            n_first = sum(turns[0].text.count(tag) for tag in IMAGE_TAGS)
+        first = next((number for number, turn in enumerate(turns) if turn.role == "user"), None)
+        if self.images_first and first is not None:
+            n_first = sum(turns[first].text.count(tag) for tag in IMAGE_TAGS)
             for _ in range(n_first):
                 yield Picture()
             if n_first:
                 yield Text("\n")
-            turns[0] = Turn("user", _without_tags(turns[0].text))
+            turns[first] = Turn("user", _without_tags(turns[first].text))
         if turns and turns[0].role == "system":
             system, turns = turns[0].text, turns[1:]
         else:
