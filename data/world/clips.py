@@ -25,6 +25,8 @@ from voco_model.errors import VocoError
 FPS = 8
 GLIDE = 0.5
 """Seconds that a move takes."""
+NEW = -1
+"""The number of a thing that appears, until it is given one."""
 KINDS: tuple[EventKind, ...] = get_args(EventKind)
 
 
@@ -65,10 +67,12 @@ def _draw_events(
     """Events of these kinds, each on a thing of its own; None where some state cannot be kept in the split."""
     things = dict(enumerate(scene.things))
     fresh = [int(i) for i in rng.permutation(len(things))]
-    events = []
+    events: list[Event] = []
     for kind, time in zip(kinds, times, strict=True):
         for _ in range(40):
             event = _draw_event(rng, kind, time, things, fresh, scene.grid)
+            if event.kind == "appear":  # numbers are not used again, whoever vanished
+                event = replace(event, thing=len(scene.things) + sum(e.kind == "appear" for e in events))
             after = dict(things)
             _apply(after, event, scene.grid, 1.0)
             if split_of(replace(scene, things=tuple(after.values()))) == scene.split:
@@ -98,7 +102,7 @@ def _draw_event(
     shape, colour, size = (int(i) for i in rng.integers((len(SHAPES), len(COLOURS), len(SIZES))))
     box = cell_box(SIZES[size], row, column, grid)
     thing = Thing(SHAPES[shape], list(COLOURS)[colour], SIZES[size], row, column, box, None, 0.0)
-    return Event(kind, max(things, default=-1) + 1, time, thing)
+    return Event(kind, NEW, time, thing)
 
 
 def _apply(things: dict[int, Thing], event: Event, grid: int, progress: float) -> None:

@@ -18,6 +18,8 @@ from data.world.vocabulary import (
 )
 from voco_model.errors import VocoError
 
+PUSHED = 0.8
+"""How likely neighbours that may be pushed together are."""
 OVERLAP = 0.65
 """Of two things that stand in each other's way: their distance, as a share of that at which they would touch."""
 
@@ -58,7 +60,7 @@ def _push_together(rng: np.random.Generator, things: list[Thing], of: Level) -> 
     at = {(t.row, t.column): i for i, t in enumerate(things) if t.word is None}
     for (row, column), i in sorted(at.items()):
         j = at.get((row, column + 1))
-        if j is None or (row, column) not in at or rng.random() < 0.5 or things[i].colour == things[j].colour:
+        if j is None or (row, column) not in at or rng.random() > PUSHED or things[i].colour == things[j].colour:
             continue
         touching = (SIZE_SHARE[things[i].size] + SIZE_SHARE[things[j].size]) / 2
         for k, way in ((i, 1), (j, -1)):

@@ -49,8 +49,8 @@ class Level:
 LEVELS = {
     1: Level(2, 1, 2, labels=False, occlusion=False, events=(2, 2), pixels=64),
     2: Level(3, 2, 5, labels=True, occlusion=False, events=(2, 3), pixels=64),
-    3: Level(4, 4, 9, labels=True, occlusion=True, events=(3, 4), pixels=64),
-    4: Level(8, 10, 24, labels=True, occlusion=True, events=(4, 6), pixels=128),
+    3: Level(4, 4, 9, labels=True, occlusion=True, events=(3, 4), pixels=96),
+    4: Level(8, 10, 24, labels=True, occlusion=True, events=(4, 6), pixels=192),
 }
 
 

@@ -1,0 +1,33 @@
+"""Make the small world: drawn pictures and clips of which every fact is known, in the real formats."""
+
+import argparse
+from pathlib import Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    summary = "Draw the world and write its training files and benchmarks."
+    make = commands.add_parser("make", help=summary, description=summary)
+    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    make.add_argument("--seed", type=int, required=True, help="the same seed gives the same bytes")
+    make.add_argument("--images", type=int, default=2000, metavar="N", help="pictures for training")
+    make.add_argument("--clips", type=int, default=200, metavar="M", help="clips for training")
+    make.add_argument("--level", type=int, default=2, metavar="L", help="1 (a few things) to 4 (crowded)")
+    make.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    make.set_defaults(run_world=run_make)
+
+
+def run(options: argparse.Namespace) -> None:
+    options.run_world(options)
+
+
+def run_make(options: argparse.Namespace) -> None:
+    from data.world.make import make_world
+
+    world = make_world(
+        options.out, options.seed, options.images, options.clips, options.level, workers=options.workers
+    )
+    for name, benchmark in world["benchmarks"].items():
+        print(f"{name:<24} " + ", ".join(f"{key} {value}" for key, value in benchmark.items()))
+    records = ", ".join(f"{n:,} {name}" for name, n in world["records"].items())
+    print(f"{options.out}: {records}; a scene of level {world['level']} holds {world['bits']} bits")
