@@ -70,7 +70,9 @@ class PatchReader(nn.Module):
         return [head(features) for head in self.heads]
 
     def loss(self, pixels: Tensor, facts: Tensor) -> Tensor:
-        losses = [F.cross_entropy(out.flatten(0, 1), facts[..., k].flatten()) for k, out in enumerate(self(pixels))]
+        losses = [
+            F.cross_entropy(out.flatten(0, 1), facts[..., k].flatten()) for k, out in enumerate(self(pixels))
+        ]
         return torch.stack(losses).sum()
 
 
