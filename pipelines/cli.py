@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; 0 when it worked, 1 when the input was wrong, 130 when interrupted."""
+    """Run one subcommand; 0 or its own code when it worked, 1 when the input was wrong, 130 when interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault(
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # else it warns on stdout
     options = parser().parse_args(arguments)
     try:
-        options.run(options)
+        code: int | None = options.run(options)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         print(f"voco: error: {' '.join(lines)[:600] or type(error).__name__}", file=sys.stderr)
         return 1
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ def test_the_tree_is_true():
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     sources = {
-        f for f in listed if f.endswith(".py") and f.split("/")[0] in ("voco_model", "components", "data", "pipelines")
+        f
+        for f in listed
+        if f.endswith(".py") and f.split("/")[0] in ("voco_model", "components", "data", "pipelines")
     }
     named = tree_files()
     assert named >= sources, sorted(sources - named)

@@ -29,13 +29,13 @@ class VocoCaching:
     embed: Any
     embed_images: Any
     language_model: Any
-    state_dict: Any
+    parameters: Any
     _digest: tuple[Any, str] | None = None
     _inverse_frequencies: Tensor | None = None
 
     def digest(self) -> str:
         """The model's name in caches and stores: its weights and configuration, computed once per change."""
-        weights = tuple((p.data_ptr(), p._version, p.dtype) for p in self.state_dict().values())
+        weights = tuple((p.data_ptr(), p._version, p.dtype) for p in self.parameters())
         state = weights, tuple(str(getattr(self.config, key)) for key in OWN_KEYS)
         if self._digest is None or self._digest[0] != state:
             self._digest = state, digest.of_model(self, self.config.to_dict())  # type: ignore[arg-type]

@@ -1,10 +1,16 @@
 """Hugging Face's generation on top of a compressed prompt: only what differs from any other model."""
 
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
+from transformers.cache_utils import DynamicCache
 from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import ModelOutput
+
+from voco_model.config import VocoConfig
+from voco_model.errors import VocoError
 
 PROMPT_ONLY = (
     "kinds",
@@ -19,8 +25,40 @@ PROMPT_ONLY = (
 """Inputs of the first step; later steps read what it kept."""
 
 
+@dataclass
+class VocoOutput(ModelOutput):
+    """What a forward gives. `logits` are (wanted, vocabulary), or (rows, 1, vocabulary) without labels."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: DynamicCache | None = None
+    visible: Tensor | None = None
+    """(rows, keys) of `past_key_values`, which the next token sees."""
+    next_positions: Tensor | None = None
+    """(rows,) the position number of the next token."""
+
+
+@dataclass
+class Continuation:
+    """What a next token needs of the tokens before it."""
+
+    layers: list[tuple[Tensor, Tensor]]
+    visible: Tensor
+    next_positions: Tensor
+
+    def into(self, cache: DynamicCache | None) -> DynamicCache:
+        cache = DynamicCache() if cache is None else cache
+        for number, (keys, values) in enumerate(self.layers):
+            cache.update(keys, values, number)
+        return cache
+
+
 class VocoGeneration(GenerationMixin):
     """Greedy, sampling, beams, streaming and stopping are the library's; the first step compresses and reads."""
+
+    config: VocoConfig
+    dtype: torch.dtype
+    language_model: Any
 
     def prepare_inputs_for_generation(
         self,
@@ -54,3 +92,30 @@ class VocoGeneration(GenerationMixin):
         repeated = {k: kwargs[k].repeat_interleave(expand_size, 0) for k in by_row if kwargs.get(k) is not None}
         assert input_ids is not None
         return input_ids.repeat_interleave(expand_size, 0), kwargs | repeated
+
+    def continue_from(
+        self,
+        input_ids: Tensor,
+        past: DynamicCache | None,
+        visible: Tensor | None,
+        positions: Tensor,
+    ) -> VocoOutput:
+        """One more text token for every row, on top of what was kept."""
+        assert past is not None
+        assert visible is not None
+        if int(positions.max()) >= self.config.window:
+            raise VocoError(
+                f"the answer reached the end of the model's window of {self.config.window} positions;"
+                " ask for fewer new tokens"
+            )
+        visible = torch.cat([visible, torch.ones_like(visible[:, :1])], 1)
+        mask = torch.zeros(visible.shape, dtype=self.dtype, device=visible.device)
+        mask = mask.masked_fill(~visible, torch.finfo(self.dtype).min)[:, None, None]
+        out = self.language_model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            position_ids=positions[:, None],
+            past_key_values=past,
+            use_cache=True,
+        )
+        return VocoOutput(logits=out.logits, past_key_values=past, visible=visible, next_positions=positions + 1)

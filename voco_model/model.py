@@ -1,6 +1,5 @@
 """VoCo-LLaMA: a vision tower, a projector, a compressor and any causal decoder, read through the rule."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,41 +15,20 @@ from transformers import (
     initialization,
 )
 from transformers.cache_utils import DynamicCache
-from transformers.modeling_outputs import ModelOutput
 
 from voco_model import attention
 from voco_model.cache import VocoCache
 from voco_model.caching import VocoCaching
 from voco_model.config import VocoConfig
 from voco_model.decoder import Decoder, check_decoder
+from voco_model.embedding import ImageEmbeds, VocoEmbedding
 from voco_model.errors import VocoError
-from voco_model.generation import VocoGeneration
+from voco_model.generation import Continuation, VocoGeneration, VocoOutput
 from voco_model.plan import Batch, Gathered, Wanted
 from voco_model.rule import additive_mask, block_mask, tokens
 from voco_model.segments import Kind, Segments
 from voco_model.two_phase import Compressed, compress, from_caches, read_text
 from voco_model.vision import QFormer, VisionTower, build_compressor, build_projector
-
-
-@dataclass
-class VocoOutput(ModelOutput):
-    """What a forward gives. `logits` are (wanted, vocabulary), or (rows, 1, vocabulary) without labels."""
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    past_key_values: DynamicCache | None = None
-    visible: Tensor | None = None
-    """(rows, keys) of `past_key_values`, which the next token sees."""
-    next_positions: Tensor | None = None
-    """(rows,) the position number of the next token."""
-
-
-@dataclass
-class ImageEmbeds:
-    """What stands at the images' places: (images, tokens, width) each."""
-
-    vision: Tensor
-    voco: Tensor
 
 
 class VocoPreTrainedModel(PreTrainedModel):
@@ -74,7 +52,9 @@ class VocoPreTrainedModel(PreTrainedModel):
             initialization.normal_(module.queries, std=std)
 
 
-class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGeneration, GenerationMixin):
+class VocoForConditionalGeneration(
+    VocoPreTrainedModel, VocoEmbedding, VocoCaching, VocoGeneration, GenerationMixin
+):
     """Images are compressed into VoCo tokens inside the decoder; text reads only those.
 
     A batch is `input_ids`, `kinds` and `images` (see `voco_model.segments`), as the processor makes it, and the
@@ -121,37 +101,6 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         for layer in layers:
             layer.gradient_checkpointing = False
 
-    def embed_images(self, pixel_values: Tensor, n_voco: int | None = None) -> ImageEmbeds:
-        """Pixels to what stands at the vision and VoCo places."""
-        config = self.config
-        features = self.vision_tower(pixel_values.to(self.dtype))
-        n_images, width = features.shape[0], config.text_config.hidden_size
-        vision = features.new_empty(n_images, 0, width)
-        if self.projector is not None:
-            vision = self.projector(features)
-            if config.vision_suffix_ids:
-                suffix = torch.tensor(config.vision_suffix_ids, device=vision.device)
-                closing = self.get_input_embeddings()(suffix).expand(n_images, -1, -1)
-                vision = torch.cat([vision, closing], 1)
-        voco = features.new_empty(n_images, 0, width)
-        if self.compressor is not None:
-            voco = self.compressor(features, config.n_voco if n_voco is None else n_voco)
-        return ImageEmbeds(vision, voco)
-
-    def embed(self, at: Gathered | Batch, images: ImageEmbeds | None) -> Tensor:
-        """(rows, length, width): token embeddings, and the images' own at their places."""
-        kinds, numbers = at.segments
-        is_text = (kinds == Kind.TEXT) | (kinds == Kind.PREFIX)
-        embeds = self.get_input_embeddings()(at.ids.masked_fill(~is_text, 0))
-        if images is None:
-            return embeds
-        embeds = embeds.clone()
-        for kind, source in ((Kind.VISION, images.vision), (Kind.VOCO, images.voco)):
-            here = kinds == kind
-            if here.any():
-                embeds[here] = source[numbers[here].long(), at.ordinals[here]].to(embeds.dtype)
-        return embeds
-
     def forward(
         self,
         input_ids: Tensor,
@@ -182,7 +131,7 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         attention_mask: ignored; the kinds say what is padding.
         """
         if next_positions is not None:
-            return self._continue(input_ids, past_key_values, visible, next_positions)
+            return self.continue_from(input_ids, past_key_values, visible, next_positions)
         batch = self._batch(input_ids, kinds, images, n_voco)
         reading = reading or self.config.reading
         wanted = self._wanted(batch, labels, logits_at)
@@ -260,7 +209,7 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         wanted: Wanted,
         reading: str,
         keep: bool,
-    ) -> tuple[Tensor, "_Continuation | None"]:
+    ) -> tuple[Tensor, Continuation | None]:
         compressed: Compressed | None = None
         embeds: ImageEmbeds | None = None
         if caches is not None:
@@ -286,7 +235,7 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
         if not keep:
             return read.hidden, None
         positions = batch.positions.masked_fill(batch.segments.kinds == Kind.PAD, -1)
-        return read.hidden, _Continuation(read.kept, read.visible, positions.max(1).values + 1)
+        return read.hidden, Continuation(read.kept, read.visible, positions.max(1).values + 1)
 
     def _from_caches(self, batch: Batch, caches: list[VocoCache], reading: str) -> Compressed | None:
         if reading != "rule":
@@ -316,48 +265,6 @@ class VocoForConditionalGeneration(VocoPreTrainedModel, VocoCaching, VocoGenerat
             inputs_embeds=embeds, attention_mask=mask, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
         return hidden[torch.from_numpy(wanted.rows), torch.from_numpy(wanted.columns)]
-
-    def _continue(
-        self,
-        input_ids: Tensor,
-        past: DynamicCache | None,
-        visible: Tensor | None,
-        positions: Tensor,
-    ) -> VocoOutput:
-        """One more text token for every row, on top of what was kept."""
-        assert past is not None
-        assert visible is not None
-        if int(positions.max()) >= self.config.window:
-            raise VocoError(
-                f"the answer reached the end of the model's window of {self.config.window} positions;"
-                " ask for fewer new tokens"
-            )
-        visible = torch.cat([visible, torch.ones_like(visible[:, :1])], 1)
-        mask = torch.zeros(visible.shape, dtype=self.dtype, device=visible.device)
-        mask = mask.masked_fill(~visible, torch.finfo(self.dtype).min)[:, None, None]
-        out = self.language_model(
-            input_ids=input_ids,
-            attention_mask=mask,
-            position_ids=positions[:, None],
-            past_key_values=past,
-            use_cache=True,
-        )
-        return VocoOutput(logits=out.logits, past_key_values=past, visible=visible, next_positions=positions + 1)
-
-
-@dataclass
-class _Continuation:
-    """What a next token needs of the tokens before it."""
-
-    layers: list[tuple[Tensor, Tensor]]
-    visible: Tensor
-    next_positions: Tensor
-
-    def into(self, cache: DynamicCache | None) -> DynamicCache:
-        cache = DynamicCache() if cache is None else cache
-        for number, (keys, values) in enumerate(self.layers):
-            cache.update(keys, values, number)
-        return cache
 
 
 def _loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None) -> Tensor:

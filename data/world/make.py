@@ -70,7 +70,7 @@ def _write(
         progress.say("benchmarks")
         write_all = importlib.import_module(BENCHMARKS).write_all
         n_questions, n_clips = max(20, images // 10), max(10, clips // 10)
-        asked = write_all(folder / "benchmarks", seed, level=level, n_questions=n_questions, n_clips=n_clips)
+        asked = write_all(folder, seed, level=level, n_questions=n_questions, n_clips=n_clips)
     progress.say("digests")
     parts = sorted(path for top in sorted(folder.iterdir()) for path in top.iterdir() if path.is_dir())
     digests = {path.relative_to(folder).as_posix(): tree_digest(path) for path in parts}

@@ -67,6 +67,11 @@ def things_called(n: int) -> str:
     return "1 thing" if n == 1 else f"{n} things"
 
 
+def plural(shape: str) -> str:
+    """E.g. "crosses"."""
+    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
+
+
 def in_order(parts: Sequence[str], joint: str = "and") -> str:
     """E.g. "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}"

@@ -18,6 +18,7 @@ from data.world.phrases import (
     phrase,
     pick,
     place,
+    plural,
     shuffled,
     written,
     yes_no,
@@ -177,29 +178,24 @@ def _row_of(scene: Scene, rng: Rng) -> Made:
 
 
 def _word(scene: Scene, rng: Rng) -> Made:
-    things = [t for t in nameable(scene) if t.word and not t.word.isdigit()]
-    if not things:
-        return None
-    thing = pick(rng, things)
-    asks = (
-        "What word is written on the {thing}?",
-        "Which word is on the {thing}?",
-        "Read the word on the {thing}.",
-    )
-    return phrase(rng, asks, thing=noun(thing)), thing.word or ""
+    return _label(scene, rng, "word")
 
 
 def _digit(scene: Scene, rng: Rng) -> Made:
-    things = [t for t in nameable(scene) if t.word and t.word.isdigit()]
+    return _label(scene, rng, "digit")
+
+
+def _label(scene: Scene, rng: Rng, what: str) -> Made:
+    things = [t for t in nameable(scene) if t.word and t.word.isdigit() == (what == "digit")]
     if not things:
         return None
     thing = pick(rng, things)
     asks = (
-        "What digit is written on the {thing}?",
-        "Which digit is on the {thing}?",
-        "Read the digit on the {thing}.",
+        "What {what} is written on the {thing}?",
+        "Which {what} is on the {thing}?",
+        "Read the {what} on the {thing}.",
     )
-    return phrase(rng, asks, thing=noun(thing)), thing.word or ""
+    return phrase(rng, asks, what=what, thing=noun(thing)), thing.word or ""
 
 
 def _colour_of_label(scene: Scene, rng: Rng) -> Made:
@@ -233,11 +229,6 @@ def _thing_in_box(scene: Scene, rng: Rng) -> Made:
     thing = pick(rng, scene.things)
     asks = ("What is in the box {box}?", "Which thing fills the box {box}?", "Name the thing in {box}.")
     return phrase(rng, asks, box=box_text(thing.box)), noun(thing)
-
-
-def plural(shape: str) -> str:
-    """E.g. "crosses"."""
-    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
 
 
 TYPES: dict[str, Callable[[Scene, Rng], Made]] = {

@@ -52,23 +52,23 @@ def write_training_files(
     captioned, described = images - images // 2, clips - clips // 2
     mixed, texts = range(captioned, images), images // 20
     run = partial(in_parallel, workers=workers, progress=progress)
-    records = {
-        "llava_pretrain": run(partial(_caption, out / "llava_pretrain", seed, level), range(captioned)),
-        "llava_instruct": run(partial(_mixed, out / "llava_instruct", seed, level), mixed)
-        + [text_record(generator("text", seed, i), i) for i in range(texts)],
-        "webvid": run(partial(_webvid, out / "webvid" / "videos", seed, level), range(described)),
-        "video_chatgpt": run(
-            partial(_video_chatgpt, out / "video_chatgpt" / "videos", seed, level), range(described, clips)
-        ),
-    }
-    pairs = [pair for of_clip in records["video_chatgpt"] for pair in of_clip]
-    _write_array(out / "llava_pretrain" / "blip_laion_cc_sbu_558k.json", records["llava_pretrain"])
-    order = generator("order", seed).permutation(len(records["llava_instruct"]))
-    mix = [records["llava_instruct"][i] for i in order]
-    _write_array(out / "llava_instruct" / "llava_v1_5_mix665k.json", mix)
-    _write_csv(out / "webvid" / "results_train.csv", records["webvid"])
+    captions = run(partial(_caption, out / "llava_pretrain", seed, level), range(captioned))
+    mix = run(partial(_mixed, out / "llava_instruct", seed, level), mixed)
+    mix += [text_record(generator("text", seed, i), i) for i in range(texts)]
+    order = generator("order", seed).permutation(len(mix))
+    told = run(partial(_webvid, out / "webvid" / "videos", seed, level), range(described))
+    asked = run(partial(_video_chatgpt, out / "video_chatgpt" / "videos", seed, level), range(described, clips))
+    pairs = [pair for of_clip in asked for pair in of_clip]
+    _write_array(out / "llava_pretrain" / "blip_laion_cc_sbu_558k.json", captions)
+    _write_array(out / "llava_instruct" / "llava_v1_5_mix665k.json", [mix[i] for i in order])
+    _write_csv(out / "webvid" / "results_train.csv", told)
     _write_array(out / "video_chatgpt" / "video_chatgpt_training.json", pairs)
-    return {name: len(rows) for name, rows in records.items()} | {"video_chatgpt": len(pairs)}
+    return {
+        "llava_pretrain": len(captions),
+        "llava_instruct": len(mix),
+        "webvid": len(told),
+        "video_chatgpt": len(pairs),
+    }
 
 
 def save_picture(image: Image.Image, path: Path) -> None:

@@ -28,6 +28,13 @@ def run_make(options: argparse.Namespace) -> None:
         options.out, options.seed, options.images, options.clips, options.level, workers=options.workers
     )
     for name, benchmark in world["benchmarks"].items():
-        print(f"{name:<24} " + ", ".join(f"{key} {value}" for key, value in benchmark.items()))
+        print(f"{name:<24} " + ", ".join(f"{key} {_short(value)}" for key, value in benchmark.items()))
     records = ", ".join(f"{n:,} {name}" for name, n in world["records"].items())
     print(f"{options.out}: {records}; a scene of level {world['level']} holds {world['bits']} bits")
+
+
+def _short(value: object) -> str:
+    """Figures to three places, and of a table its number of rows."""
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return str(len(value)) if isinstance(value, dict) else str(value)

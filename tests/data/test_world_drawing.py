@@ -51,7 +51,7 @@ def test_every_thing_has_its_colour_where_it_stands(level):
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_box_holds_its_things_pixels_and_no_more(level):
     """Compared with the same scene without the thing."""
-    for n in range(15):
+    for n in range(8):
         scene = make_scene(1, "test", n, level)
         plain = replace(scene, things=tuple(replace(t, word=None) for t in scene.things))
         whole = np.asarray(draw(plain)).astype(int)
