@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from huggingface_hub.errors import StrictDataclassError
 
-from pipelines.commands import ask, compress, demo, import_checkpoint, mask
+from pipelines.commands import ask, compress, demo, import_checkpoint, ingest, mask, validate, world
 
-COMMANDS = (demo, compress, ask, mask, import_checkpoint)
+COMMANDS = (demo, compress, ask, mask, import_checkpoint, world, ingest, validate)
 
 
 def parser() -> argparse.ArgumentParser:

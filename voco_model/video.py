@@ -91,6 +91,12 @@ def probe(path: Path | str) -> VideoInfo:
     return VideoInfo(float(end - origin), frames, width, height, -_rotation(first) % 360)
 
 
+def check_frames(path: Path | str) -> None:
+    """Decode every frame, one at a time; VocoError where one is damaged, which `probe` does not look for."""
+    for _ in _decoded(Path(path)):
+        pass
+
+
 def _shown_at(path: Path, origin: Fraction, times: Iterator[Fraction]) -> Iterator[Frame]:
     """One frame for each of the rising `times` after `origin`."""
     time = next(times, None)

@@ -1,5 +1,6 @@
 """Opening manifests, with the one line that a wrong one gets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,14 @@ def manifest_path(given: Path) -> Path:
     return path
 
 
-def open_manifest(given: Path) -> pq.ParquetFile:
-    """The manifest's file, its columns checked."""
+def open_manifest(given: Path, columns: Sequence[str] = SCHEMA.names) -> pq.ParquetFile:
+    """The manifest's file, the columns that will be read checked."""
     path = manifest_path(given)
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise VocoError(f"{path}: cannot be read as Parquet ({error}); ingest the data set again") from None
-    for column in SCHEMA:
+    for column in map(SCHEMA.field, columns):
         there = file.schema_arrow.field(column.name).type if column.name in file.schema_arrow.names else None
         if there != column.type:
             wrong = "is missing" if there is None else f"is {there}, not {column.type}"
@@ -36,7 +37,7 @@ def open_manifest(given: Path) -> pq.ParquetFile:
 def read_columns(given: Path, columns: list[str]) -> pa.Table:
     """Some columns of a manifest."""
     try:
-        return open_manifest(given).read(columns)
+        return open_manifest(given, columns).read(columns)
     except (pa.ArrowException, OSError) as error:
         raise VocoError(f"{manifest_path(given)}: damaged ({error}); ingest the data set again") from None
 

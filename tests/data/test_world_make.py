@@ -216,3 +216,13 @@ def test_results_come_in_order_and_are_counted():
 
 def _square(n):
     return n * n
+
+
+def test_the_contract_reads_the_benchmarks_image_list_and_finds_its_pictures(tmp_path):
+    from data.contracts.benchmarks import read_images
+
+    make_world(tmp_path / "world", seed=1, images=20, clips=2, workers=1)
+    listed = read_images(tmp_path / "world" / "benchmarks" / "images.parquet")
+    assert len(listed.digests) > 20
+    picture = next((tmp_path / "world" / "benchmarks" / "gqa" / "images").iterdir())
+    assert hashlib.sha256(picture.read_bytes()).hexdigest() in listed.digests

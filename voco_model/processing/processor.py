@@ -1,9 +1,12 @@
 """The processor: conversations and pictures in, batches with explicit segments out."""
 
 from collections.abc import Sequence as Seq
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers import AutoProcessor, BatchFeature, CLIPImageProcessorPil, ProcessorMixin
 
@@ -96,7 +99,20 @@ class VocoProcessor(ProcessorMixin):
 
     def pixels(self, square_pictures: list[Any]) -> Tensor:
         """(squares, 3, size, size) pixel values."""
-        return self.image_processor(images=square_pictures, return_tensors="pt")["pixel_values"]
+        own = self.image_processor
+        if not square_pictures or own.do_resize or own.do_center_crop:
+            return own(images=square_pictures, return_tensors="pt")["pixel_values"]
+        # A square's size is right already, so each value becomes another whatever stands around it; looking
+        # that up takes a fifth of the time and gives the very same numbers.
+        table = _pixel_table(
+            own.do_rescale, own.rescale_factor, own.do_normalize, tuple(own.image_mean), tuple(own.image_std)
+        )
+        out = np.empty((len(square_pictures), 3, self.size, self.size), dtype=np.float32)
+        for k, picture in enumerate(square_pictures):
+            shown = np.asarray(picture)
+            for channel in range(3):
+                np.take(table[channel], shown[..., channel], out=out[k, channel], mode="clip")
+        return torch.from_numpy(out)
 
     def digests(self, square_pictures: list[Any]) -> list[str]:
         """The squares' names in caches and stores: pixels, their preparation, and their place."""
@@ -176,6 +192,25 @@ class VocoProcessor(ProcessorMixin):
         suffix = self.vision_suffix_ids if shown else []
         voco = [voco_id(self.tokenizer)] * n_voco if n_voco else []
         return BlockShape([pad] * (shown - len(suffix)) + list(suffix), voco)
+
+
+@lru_cache(maxsize=8)
+def _pixel_table(
+    do_rescale: bool, factor: float, do_normalize: bool, mean: tuple[float, ...], std: tuple[float, ...]
+) -> np.ndarray:
+    """(3, 256): what CLIP's preparation makes of each value of each channel."""
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    prepare = CLIPImageProcessorPil(
+        do_resize=False,
+        do_center_crop=False,
+        do_rescale=do_rescale,
+        rescale_factor=factor,
+        do_normalize=do_normalize,
+        image_mean=list(mean),
+        image_std=list(std),
+    )
+    made = prepare(images=[Image.fromarray(values)], return_tensors="np")["pixel_values"]
+    return np.asarray(made, dtype=np.float32).reshape(3, 256)
 
 
 class _Shelf:
