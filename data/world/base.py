@@ -1,0 +1,55 @@
+"""The base models of the small world, in the places of CLIP and Vicuna: two ordinary Hugging Face folders."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from data.world.base_language import score_language, train_language
+from data.world.base_vision import FEATURE_LAYER, image_processor, score_vision, train_vision
+from voco_model.digest import of_tensors
+from voco_model.errors import VocoError
+
+
+def make_base(
+    out: Path,
+    seed: int = 0,
+    level: int = 2,
+    scenes: int = 2000,
+    steps: int = 600,
+    report: Callable[[str], None] = print,
+) -> dict[str, object]:
+    """Train both and write `out/vision`, `out/language` and `out/base.json`; nothing stands there half made."""
+    if out.exists():
+        raise VocoError(f"{out}: is there already; remove it or choose another folder")
+    start = time.perf_counter()
+    reader = train_vision(seed, level, scenes, steps, report)
+    model, tokenizer = train_language(seed, level, scenes, steps, report)
+    about: dict[str, object] = {
+        "seed": seed,
+        "level": level,
+        "scenes": scenes,
+        "steps": steps,
+        "feature_layer": FEATURE_LAYER,
+        "vision": {"digest": weights(reader.tower), **score_vision(reader, seed, level)},
+        "language": {"digest": weights(model), **score_language(model, tokenizer, seed, level)},
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        made = Path(folder) / "base"
+        reader.tower.save_pretrained(made / "vision")
+        image_processor().save_pretrained(made / "vision")
+        model.save_pretrained(made / "language")
+        tokenizer.save_pretrained(made / "language")
+        (made / "base.json").write_text(json.dumps(about, indent=1) + "\n")
+        made.rename(out)
+    report(f"{out}: made in {time.perf_counter() - start:.0f} s")
+    return about
+
+
+def weights(model: torch.nn.Module) -> str:
+    """The weights' digest."""
+    return of_tensors(sorted(model.state_dict().items()))

@@ -1,0 +1,115 @@
+"""The small vision encoder that stands in for CLIP: it learns to say, patch by patch, what is there.
+
+Its features are read one layer below the top, as LLaVA reads CLIP's, so that is where it is trained to speak.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel
+
+from data.world.drawing import draw
+from data.world.scenes import COLOURS, LABELS, SHAPES, Scene, make_scene
+
+SIZE, PATCH = 64, 8
+FEATURE_LAYER = -2
+NAMES = {"colour": ("nothing", *COLOURS), "shape": ("nothing", *SHAPES), "label": ("nothing", *LABELS)}
+"""What each head tells apart at a patch."""
+
+
+def vision_config() -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        hidden_size=64,
+        intermediate_size=192,
+        num_hidden_layers=5,
+        num_attention_heads=4,
+        patch_size=PATCH,
+        image_size=SIZE,
+    )
+
+
+def image_processor() -> CLIPImageProcessorPil:
+    return CLIPImageProcessorPil(size={"height": SIZE, "width": SIZE}, do_resize=False, do_center_crop=False)
+
+
+def patch_facts(scene: Scene) -> NDArray[np.int64]:
+    """(patches, 3): colour, shape and label of the thing whose box holds the patch's centre, 0 for nothing."""
+    per_side = SIZE // PATCH
+    centres = (np.arange(per_side) + 0.5) / per_side
+    facts = np.zeros((per_side, per_side, 3), dtype=np.int64)
+    for thing in scene.things:  # later things cover earlier ones
+        x0, y0, x1, y1 = thing.box
+        columns, rows = (centres >= x0) & (centres < x1), (centres >= y0) & (centres < y1)
+        told = (thing.colour, thing.shape, thing.word or "nothing")
+        facts[np.ix_(rows, columns)] = [NAMES[k].index(name) for k, name in zip(NAMES, told, strict=True)]
+    return facts.reshape(-1, 3)
+
+
+def examples(seed: int, split: str, n: int, level: int) -> tuple[Tensor, Tensor]:
+    """Pictures as pixel values, and the facts of their patches."""
+    scenes = [make_scene(seed, split, number, level) for number in range(n)]
+    pixels = image_processor()(images=[draw(scene, SIZE) for scene in scenes], return_tensors="pt")["pixel_values"]
+    return pixels, torch.from_numpy(np.stack([patch_facts(scene) for scene in scenes]))
+
+
+class PatchReader(nn.Module):
+    """The encoder with one linear head for each kind of fact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = vision_config()
+        self.tower = CLIPVisionModel(config)
+        self.heads = nn.ModuleList(nn.Linear(config.hidden_size, len(names)) for names in NAMES.values())
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        features = self.tower(pixel_values=pixels, output_hidden_states=True).hidden_states[FEATURE_LAYER][:, 1:]
+        return [head(features) for head in self.heads]
+
+    def loss(self, pixels: Tensor, facts: Tensor) -> Tensor:
+        losses = [
+            F.cross_entropy(out.flatten(0, 1), facts[..., k].flatten()) for k, out in enumerate(self(pixels))
+        ]
+        return torch.stack(losses).sum()
+
+
+def batches(n: int, size: int, steps: int, seed: int) -> Iterator[Tensor]:
+    """Indices of each step's examples, all of them once before any of them twice."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        if len(order) < size:
+            order = torch.cat([order, torch.randperm(n, generator=generator)])
+        yield order[:size]
+        order = order[size:]
+
+
+def train_vision(seed: int, level: int, pictures: int, steps: int, report: Callable[[str], None]) -> PatchReader:
+    """A trained encoder; the same arguments give the same weights on one machine."""
+    torch.manual_seed(seed)
+    pixels, facts = examples(seed, "train", pictures, level)
+    reader = PatchReader().train()
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps, pct_start=0.1)
+    for step, chosen in enumerate(batches(pictures, 48, steps, seed)):
+        loss = reader.loss(pixels[chosen], facts[chosen])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if (step + 1) % 100 == 0:
+            report(f"vision    step {step + 1}/{steps}  loss {loss.item():.3f}")
+    return reader.eval()
+
+
+@torch.no_grad()
+def score_vision(reader: PatchReader, seed: int, level: int, pictures: int = 200) -> dict[str, float]:
+    """Share of right facts at patches that show something, on test scenes."""
+    pixels, facts = examples(seed, "test", pictures, level)
+    something = facts[..., 0] > 0
+    outs = torch.cat([torch.stack([out.argmax(-1) for out in reader(part)], -1) for part in pixels.split(50)])
+    right = (outs == facts)[something].float().mean(0)
+    return {name: round(float(share), 4) for name, share in zip(NAMES, right, strict=True)}
