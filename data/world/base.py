@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,22 +14,29 @@ from data.world.base_vision import FEATURE_LAYER, image_processor, score_vision,
 from voco_model.digest import of_tensors
 from voco_model.errors import VocoError
 
+FEWEST_SCENES = 60
+"""A batch of pictures takes 48."""
+
 
 def make_base(
     out: Path,
     seed: int = 0,
     level: int = 2,
     scenes: int = 2000,
-    steps: int = 600,
+    steps: int = 800,
     report: Callable[[str], None] = print,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Train both and write `out/vision`, `out/language` and `out/base.json`; nothing stands there half made."""
     if out.exists():
         raise VocoError(f"{out}: is there already; remove it or choose another folder")
+    if scenes < FEWEST_SCENES or steps < 1:
+        raise VocoError(
+            f"{scenes} scenes and {steps} steps teach nothing; give {FEWEST_SCENES} or more, and 1 or more"
+        )
     start = time.perf_counter()
     reader = train_vision(seed, level, scenes, steps, report)
     model, tokenizer = train_language(seed, level, scenes, steps, report)
-    about: dict[str, object] = {
+    about: dict[str, Any] = {
         "seed": seed,
         "level": level,
         "scenes": scenes,

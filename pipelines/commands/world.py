@@ -15,10 +15,28 @@ def add(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--level", type=int, default=2, metavar="L", help="1 (a few things) to 4 (crowded)")
     make.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     make.set_defaults(run_world=run_make)
+    summary = "Train the small vision encoder and language model that stand in for CLIP and Vicuna."
+    base = commands.add_parser("base", help=summary, description=summary)
+    base.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    base.add_argument("--seed", type=int, default=0, help="the same seed gives the same weights on one machine")
+    base.add_argument("--level", type=int, default=2, metavar="L", help="of the scenes that they are made from")
+    base.add_argument("--scenes", type=int, default=2000, metavar="N", help="how many of them")
+    base.add_argument("--steps", type=int, default=800, metavar="N", help="optimiser steps of each model")
+    base.set_defaults(run_world=run_base)
 
 
 def run(options: argparse.Namespace) -> None:
     options.run_world(options)
+
+
+def run_base(options: argparse.Namespace) -> None:
+    from data.world.base import make_base
+    from pipelines.commands.loading import quiet
+
+    quiet()
+    about = make_base(options.out, options.seed, options.level, options.scenes, options.steps)
+    for model in ("vision", "language"):
+        print(f"{options.out / model}: " + ", ".join(f"{k} {v}" for k, v in about[model].items() if k != "digest"))
 
 
 def run_make(options: argparse.Namespace) -> None:
