@@ -15,6 +15,8 @@ TILE_GRIDS = ((1, 2), (2, 1), (2, 2), (1, 3), (3, 1))
 """(columns, rows) that a picture may be cut into."""
 
 Source = Image.Image | Path | str | bytes
+ORIENTATION, UPRIGHT = 0x0112, 1
+"""The EXIF tag that says how a picture is to be turned, and the value that says not at all."""
 
 
 def open_picture(source: Source, where: str = "image") -> Image.Image:
@@ -22,7 +24,10 @@ def open_picture(source: Source, where: str = "image") -> Image.Image:
     name = str(source) if isinstance(source, Path | str) else where
     try:
         picture = source if isinstance(source, Image.Image) else Image.open(_stream(source))
-        return _as_rgb(ImageOps.exif_transpose(picture))
+        picture.load()
+        if picture.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+            picture = ImageOps.exif_transpose(picture)
+        return _as_rgb(picture)
     except FileNotFoundError:
         raise VocoError(f"{name}: no such image file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -32,6 +37,8 @@ def open_picture(source: Source, where: str = "image") -> Image.Image:
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
     """Eight bits of red, green and blue: what is transparent shows white, sixteen bits of grey are scaled."""
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode in ("I", "F"):
