@@ -32,6 +32,7 @@ class VocoCaching:
     parameters: Any
     _digest: tuple[Any, str] | None = None
     _inverse_frequencies: Tensor | None = None
+    _prefixes: tuple[str, dict[tuple[int, ...], list[tuple[Tensor, Tensor]]]] | None = None
 
     def train(self, mode: bool = True) -> Any:
         """Also forgets the digest: whoever switches may have written the weights in a way that leaves no trace."""
@@ -45,10 +46,10 @@ class VocoCaching:
         `eval()`, which forget the name.
         """
         weights = tuple((p.data_ptr(), 0 if p.is_inference() else p._version, p.dtype) for p in self.parameters())
-        if any(p.numel() == 0 for p in self.parameters()):
-            raise VocoError("the weights are partitioned over processes; gather them before caching images")
         state = weights, tuple(str(getattr(self.config, key)) for key in OWN_KEYS)
         if self._digest is None or self._digest[0] != state:
+            if any(p.numel() == 0 for p in self.parameters()):
+                raise VocoError("the weights are partitioned over processes; gather them before caching images")
             self._digest = state, digest.of_model(self, self.config.to_dict())  # type: ignore[arg-type]
         return self._digest[1]
 
@@ -143,6 +144,19 @@ class VocoCaching:
                 " use fewer images, fewer VoCo tokens, or `compact` positions"
             )
         return Batch(ids, segments, positions, segments.ordinals())
+
+    def prefix_keys(self, ids: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
+        """Per layer, (tokens, heads, size) keys and values of a prefix, made once for these weights."""
+        name = self.digest()
+        if self._prefixes is None or self._prefixes[0] != name:
+            self._prefixes = name, {}
+        known = self._prefixes[1]
+        if ids not in known:
+            row = torch.tensor([ids], device=self.device)
+            index = torch.arange(len(ids), device=self.device)[None]
+            passed = self.decoder.run(self.decoder.embeddings(row), index, keep=index)
+            known[ids] = [(k[0].transpose(0, 1), v[0].transpose(0, 1)) for k, v in passed.kept]
+        return known[ids]
 
     def _frequencies(self) -> Tensor:
         if self._inverse_frequencies is None:

@@ -27,7 +27,7 @@ from voco_model.generation import Continuation, VocoGeneration, VocoOutput
 from voco_model.plan import Batch, Gathered, Wanted
 from voco_model.rule import additive_mask, block_mask, tokens
 from voco_model.segments import Kind, Segments
-from voco_model.two_phase import Compressed, compress, from_caches, read_text
+from voco_model.two_phase import Compressed, compress, from_caches, read_text, with_prefixes
 from voco_model.vision import QFormer, VisionTower, build_compressor, build_projector
 
 
@@ -234,6 +234,9 @@ class VocoForConditionalGeneration(
         embeds: ImageEmbeds | None = None
         if caches is not None:
             compressed = self._from_caches(batch, caches, reading)
+            on_prefix = (batch.kinds[wanted.rows, wanted.columns] == Kind.PREFIX).any()
+            if compressed and self.config.prefix_visible and not on_prefix and not torch.is_grad_enabled():
+                compressed = with_prefixes(compressed, batch, self.prefix_keys)
         else:
             embeds = self._images(batch, pixel_values)
 

@@ -5,7 +5,7 @@ the VoCo places. Phase 2 runs the text on top of them. Nobody else's rows are co
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ class Compressed:
     """(row, image) to the number of the block's first token."""
     hidden: Tensor | None = None
     """Last hidden states inside the blocks, where they were wanted."""
+    prefixes: dict[int, int] = field(default_factory=dict)
+    """Row to the number of its prefix's first token, where prefixes are kept too; phase 2 then leaves them out."""
 
     def at(self, slots: Tensor) -> list[KeysValues]:
         """(rows, n) token numbers to (rows, heads, n, size) keys and values; below 0 is padding."""
@@ -129,6 +131,25 @@ def from_caches(batch: Batch, caches: list[VocoCache], device: torch.device, dty
     return Compressed(layers, starts)
 
 
+def with_prefixes(
+    compressed: Compressed, batch: Batch, keys_of: Callable[[tuple[int, ...]], list[KeysValues]]
+) -> Compressed:
+    """The same with every row's prefix beside the images: it sees itself alone, so its keys are constants."""
+    layers, prefixes = compressed.layers, {}
+    known: dict[tuple[int, ...], int] = {}
+    for row in range(len(batch.kinds)):
+        ids = tuple(batch.ids[row, torch.from_numpy(batch.columns(row, Kind.PREFIX))].tolist())
+        if ids and ids not in known:
+            known[ids] = layers[0][0].shape[0]
+            layers = [
+                (torch.cat([k, new_k]), torch.cat([v, new_v]))
+                for (k, v), (new_k, new_v) in zip(layers, keys_of(ids), strict=True)
+            ]
+        if ids:
+            prefixes[row] = known[ids]
+    return Compressed(layers, compressed.starts, compressed.hidden, prefixes)
+
+
 def _check_cache(batch: Batch, block: Block, cache: VocoCache) -> None:
     """One image, compressed behind the prefix that the row has."""
     if len(cache.blocks) != 1:
@@ -159,7 +180,9 @@ def read_text(
 
     Wanted positions that lie inside blocks are taken from what phase 1 read.
     """
-    shown = TEXT_KINDS if reading == "rule" else ALL_KINDS
+    shown: tuple[Kind, ...] = TEXT_KINDS if reading == "rule" else ALL_KINDS
+    if compressed and compressed.prefixes:
+        shown = (Kind.TEXT,)
     n_rows = len(batch.kinds)
     text = batch.gather(range(n_rows), [batch.columns(row, *shown) for row in range(n_rows)])
     slots, fixed = _fixed_tokens(batch, compressed)
@@ -195,6 +218,9 @@ def _fixed_tokens(batch: Batch, compressed: Compressed | None) -> tuple[Tensor, 
     """The VoCo tokens that each row reads: their numbers among the compressed, and what the rule asks."""
     numbers: list[list[int]] = [[] for _ in batch.kinds]
     columns: list[list[int]] = [[] for _ in batch.kinds]
+    for row, start in compressed.prefixes.items() if compressed else ():
+        columns[row].extend(batch.columns(row, Kind.PREFIX).tolist())
+        numbers[row].extend(range(start, start + len(columns[row])))
     for block in batch.blocks if compressed else []:
         start = compressed.starts[block.row, block.image] if compressed else 0
         numbers[block.row].extend(range(start, start + len(block.voco)))
@@ -202,7 +228,7 @@ def _fixed_tokens(batch: Batch, compressed: Compressed | None) -> tuple[Tensor, 
     device = batch.ids.device
     slots = pad([np.array(x, dtype=np.int64) for x in numbers]).to(device)
     index = pad([np.array(x, dtype=np.int64) for x in columns]).to(device)
-    kind = torch.where(slots >= 0, int(Kind.VOCO), int(Kind.PAD))
+    kind = batch.segments.kinds.gather(1, index.clamp(min=0)).masked_fill(slots < 0, Kind.PAD)
     image = batch.segments.images.gather(1, index.clamp(min=0)).masked_fill(slots < 0, NO_IMAGE)
     return slots, Token(kind, image, index)
 

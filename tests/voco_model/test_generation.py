@@ -218,6 +218,21 @@ def test_the_voco_token_is_never_spoken():
     assert made.config.voco_token_id not in generated(made, list(batch), 12)
 
 
+def test_a_prefix_is_computed_once_for_the_same_weights():
+    made = model(n_voco=4)
+    batch = rows([[("p", 2), ("i", 0, 4), ("t", 3)], [("p", 1), ("t", 2)]], made.config.n_vision)
+    prompt, pixels = left_padded(batch), batch.pixel_values.double()
+    caches = [made.compress(pixels, prefix_ids=batch.input_ids[0, :2].tolist())]
+    expected = rerun_in_full(made, prompt, pixels, 6)
+    for _ in range(2):
+        assert torch.equal(generated(made, prompt, 6, voco_caches=caches), expected)
+    before = made.prefix_keys((5,))
+    assert made.prefix_keys((5,)) is before
+    with torch.no_grad():
+        made.get_input_embeddings().weight[5] += 1
+    assert not torch.equal(made.prefix_keys((5,))[0][0], before[0][0])
+
+
 def test_rows_may_read_different_numbers_of_one_cached_image_s_tokens():
     made = model(n_voco=4)
     batch = rows([[("p", 1), ("i", 0, 2), ("t", 3)], [("p", 1), ("i", 0, 4), ("t", 3)]], made.config.n_vision)
