@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.world.base_vision import batches
 from data.world.scenes import generator, make_scene
 from data.world.speech import caption, questions
-from voco_model.processing.tokenizer import SPECIAL
+from voco_model.processing.tokenizer import SPECIAL, with_specials
 
 VOCABULARY = 512
 BLOCK = 96
@@ -40,14 +40,7 @@ def train_tokenizer(corpus: list[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(corpus, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        additional_special_tokens=list(SPECIAL[3:]),
-        clean_up_tokenization_spaces=False,
-    )
+    return with_specials(tokenizer)
 
 
 def language_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:

@@ -58,8 +58,8 @@ def outline(data: bytes) -> Outline | None:
             return _webp(data)
         if data.startswith(b"BM"):
             return _bmp(data)
-    except (struct.error, IndexError):
-        pass
+    except (struct.error, IndexError):  # the header breaks off: no outline can be told
+        return None
     return None
 
 

@@ -17,6 +17,11 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL))
+    return with_specials(tokenizer)
+
+
+def with_specials(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer that holds `SPECIAL`, as Hugging Face wants it: each special token in its part."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<s>",
