@@ -45,6 +45,11 @@ class _Tap:
         return join(self.past, self.new)
 
 
+def recomputed(function: Callable, *args: Any) -> Any:
+    """The function's result; what its backward pass needs is made again there instead of kept."""
+    return checkpoint(function, *args, use_reentrant=False) if torch.is_grad_enabled() else function(*args)
+
+
 def join(past: KeysValues | None, new: KeysValues) -> KeysValues:
     if past is None:
         return new
@@ -75,6 +80,16 @@ class Passed:
     """Normalised last hidden states of the rows that were to be read, (rows, read, width)."""
     kept: list[KeysValues] = field(default_factory=list)
     """Per layer, the keys and values of the rows that were to be kept."""
+
+    @staticmethod
+    def joined(parts: "list[Passed]") -> "Passed":
+        """Passes of different rows as one."""
+        hidden = [part.hidden for part in parts if part.hidden is not None]
+        kept = [
+            (torch.cat([k for k, _ in layer]), torch.cat([v for _, v in layer]))
+            for layer in zip(*(part.kept for part in parts), strict=True)
+        ]
+        return Passed(torch.cat(hidden) if hidden else None, kept)
 
 
 class Decoder:
@@ -147,9 +162,7 @@ class Decoder:
         return keys_values[0], keys_values[1]
 
     def _call(self, function: Callable, *args: Any) -> Any:
-        if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(function, *args, use_reentrant=False)
-        return function(*args)
+        return recomputed(function, *args) if self.checkpointing else function(*args)
 
 
 @dataclass(frozen=True)

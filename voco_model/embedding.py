@@ -7,8 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from voco_model.config import VocoConfig
+from voco_model.pixels import prepared
 from voco_model.plan import Batch, Gathered
 from voco_model.segments import Kind
+
+PICTURE_DIM = 4
+"""Of pixel values, (images, colours, height, width); the tower's features have one less."""
 
 
 @dataclass
@@ -29,10 +33,16 @@ class VocoEmbedding:
     projector: nn.Module | None
     compressor: nn.Module | None
 
+    def vision_features(self, pixel_values: Tensor) -> Tensor:
+        """What the tower says of each picture, (images, tokens, width); features made before are passed on."""
+        if pixel_values.dim() == PICTURE_DIM:
+            return self.vision_tower(prepared(pixel_values).to(self.dtype))
+        return pixel_values.to(self.dtype)
+
     def embed_images(self, pixel_values: Tensor, n_voco: int | None = None) -> ImageEmbeds:
-        """Pixels to what stands at the vision and VoCo places."""
+        """Pixel values, bytes, or the tower's features of them, to what stands at the vision and VoCo places."""
         config = self.config
-        features = self.vision_tower(pixel_values.to(self.dtype))
+        features = self.vision_features(pixel_values)
         n_images, width = features.shape[0], config.text_config.hidden_size
         vision = features.new_empty(n_images, 0, width)
         if self.projector is not None:

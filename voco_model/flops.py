@@ -85,7 +85,7 @@ def unavoidable_step(config: VocoConfig, shape: StepShape) -> int:
     projector = [p * shape.images * config.n_patches for p in _projector(config)]
     # The backward of a product is two, one for each factor; the first map's input comes from the frozen tower.
     trained = 3 * forward + 2 * projector[0] + 3 * sum(projector[1:])
-    return shape.images * _tower(config) + trained
+    return shape.images * tower_forward(config) + trained
 
 
 class _Decoder:
@@ -122,7 +122,7 @@ class _Decoder:
         return (self.layers - 1) * whole + last + 2 * labels * self.width * self.vocabulary
 
 
-def _tower(config: VocoConfig) -> int:
+def tower_forward(config: VocoConfig) -> int:
     """Forward of one picture through the layers of the tower that are read."""
     vision = config.vision_config
     width, tokens = vision.hidden_size, config.n_patches + 1

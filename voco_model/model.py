@@ -21,13 +21,14 @@ from voco_model.cache import VocoCache
 from voco_model.caching import VocoCaching
 from voco_model.config import VocoConfig
 from voco_model.decoder import Decoder, check_decoder
-from voco_model.embedding import ImageEmbeds, VocoEmbedding
+from voco_model.embedding import VocoEmbedding
 from voco_model.errors import VocoError
 from voco_model.generation import Continuation, VocoGeneration, VocoOutput
-from voco_model.plan import Batch, Gathered, Wanted
+from voco_model.plan import Batch, Wanted
 from voco_model.rule import additive_mask, block_mask, tokens
+from voco_model.seeing import Seen, VocoSeeing
 from voco_model.segments import Kind, Segments
-from voco_model.two_phase import Compressed, compress, from_caches, read_text, with_prefixes
+from voco_model.two_phase import Compressed, from_caches, read_text, with_prefixes
 from voco_model.vision import QFormer, VisionTower, build_compressor, build_projector
 
 
@@ -60,7 +61,7 @@ class VocoPreTrainedModel(PreTrainedModel):
 
 
 class VocoForConditionalGeneration(
-    VocoEmbedding, VocoCaching, VocoPreTrainedModel, VocoGeneration, GenerationMixin
+    VocoEmbedding, VocoSeeing, VocoCaching, VocoPreTrainedModel, VocoGeneration, GenerationMixin
 ):
     """Images are compressed into VoCo tokens inside the decoder; text reads only those.
 
@@ -135,6 +136,7 @@ class VocoForConditionalGeneration(
     ) -> VocoOutput:
         """Logits, and a loss where there are labels, at just the positions that are asked for.
 
+        pixel_values: (images, 3, size, size); or `vision_features()` of them, to run the tower once for two calls.
         labels: (rows, length), -100 where there is none; logits are given for each label, in row order.
         logits_at: (rows, length) mask of positions whose next-token logits are wanted instead.
         n_voco: read fewer VoCo tokens than the batch has places for.
@@ -151,8 +153,11 @@ class VocoForConditionalGeneration(
             raise VocoError(f"mode '{mode}' keeps no cache to go on from; generate with mode 'two_phase'")
         if voco_caches is not None and mode != "two_phase":
             raise VocoError(f"mode '{mode}' reads pictures, not caches; read caches with mode 'two_phase'")
-        if labels is not None and not len(wanted.rows):
+        unlabelled = labels is not None and not len(wanted.rows)
+        if unlabelled and not self.always_see:
             return VocoOutput(loss=self._nothing_to_learn())
+        if unlabelled:
+            wanted = Wanted.last(batch)
         if mode == "two_phase":
             hidden, cache = self._two_phase(batch, pixel_values, voco_caches, wanted, reading, use_cache)
         elif mode in ("one_pass", "one_pass_flex"):
@@ -164,6 +169,8 @@ class VocoForConditionalGeneration(
             raise VocoError(f"mode '{mode}' is unknown; choose two_phase, one_pass or one_pass_flex")
         logits = self.get_output_embeddings()(hidden)
         loss = None
+        if unlabelled:
+            return VocoOutput(loss=(logits * 0).sum())
         if labels is not None:
             loss = _loss(logits, labels[labels != -100], num_items_in_batch)
         elif logits_at is None:
@@ -204,23 +211,6 @@ class VocoForConditionalGeneration(
             return Wanted.marked(logits_at.cpu().numpy())
         return Wanted.last(batch)
 
-    def _images(self, batch: Batch, pixel_values: Tensor | None) -> ImageEmbeds | None:
-        if not batch.blocks:
-            return None
-        if pixel_values is None:
-            raise VocoError("the rows show images, but neither pixel_values nor voco_caches were given")
-        highest = max(block.image for block in batch.blocks)
-        if highest >= len(pixel_values):
-            raise VocoError(f"the rows show image {highest}, but {len(pixel_values)} pictures were given")
-        n_voco = max(len(block.voco) for block in batch.blocks)
-        embeds = self.embed_images(pixel_values, self.check_n_voco(n_voco))
-        if any(len(block.vision) != embeds.vision.shape[1] for block in batch.blocks):
-            raise VocoError(
-                f"an image takes {embeds.vision.shape[1]} vision places, the batch has others;"
-                " was it made by another model's processor?"
-            )
-        return embeds
-
     def _two_phase(
         self,
         batch: Batch,
@@ -230,31 +220,26 @@ class VocoForConditionalGeneration(
         reading: str,
         keep: bool,
     ) -> tuple[Tensor, Continuation | None]:
-        compressed: Compressed | None = None
-        embeds: ImageEmbeds | None = None
         if caches is not None:
             compressed = self._from_caches(batch, caches, reading)
             on_prefix = (batch.kinds[wanted.rows, wanted.columns] == Kind.PREFIX).any()
             if compressed and self.config.prefix_visible and not on_prefix and not torch.is_grad_enabled():
                 compressed = with_prefixes(compressed, batch, self.prefix_keys)
+            seen = Seen(compressed=compressed)
         else:
-            embeds = self._images(batch, pixel_values)
-
-        def embed(at: Gathered) -> Tensor:
-            return self.embed(at, embeds)
-
-        if embeds is not None and reading == "rule":
-            compressed = compress(self.decoder, batch, embed, wanted.inside_blocks(batch))
+            seen = self.see(batch, pixel_values, wanted, reading)
         read = read_text(
             self.decoder,
             batch,
-            embed,
-            compressed,
+            lambda at: self.embed(at, seen.embeds),
+            seen.compressed,
             wanted,
             reading=reading,
             prefix_visible=self.config.prefix_visible,
             keep=keep,
         )
+        if seen.nothing is not None:
+            read.hidden = read.hidden + seen.nothing
         if not keep:
             return read.hidden, None
         positions = batch.positions.masked_fill(batch.segments.kinds == Kind.PAD, -1)
@@ -276,7 +261,7 @@ class VocoForConditionalGeneration(
         self, batch: Batch, pixel_values: Tensor | None, wanted: Wanted, reading: str, flex: bool
     ) -> Tensor:
         """The reference: the whole sequence at once, under one mask."""
-        embeds = self.embed(batch, self._images(batch, pixel_values))
+        embeds = self.embed(batch, self.all_embeds(batch, pixel_values))
         visible = self.config.prefix_visible
         mask: Any
         if flex:

@@ -2,6 +2,9 @@
 
 Phase 1 runs `prefix | vision | VoCo` of each image with plain causal attention and keeps the keys and values at
 the VoCo places. Phase 2 runs the text on top of them. Nobody else's rows are computed.
+
+A causal reading shares its images too where each opens its row, right behind the prefix: phase 1 then keeps the
+vision tokens' keys as well. An image behind other text would see that text, so it is computed in its own row.
 """
 
 from collections.abc import Callable
@@ -12,7 +15,7 @@ import torch
 from torch import Tensor
 
 from voco_model.cache import VocoCache
-from voco_model.decoder import Decoder, KeysValues, join
+from voco_model.decoder import Decoder, KeysValues, Passed, join, recomputed
 from voco_model.errors import VocoError
 from voco_model.plan import Batch, Gathered, Reads, Wanted, locate, pad, plan_compression
 from voco_model.rule import Token, additive_mask, sees_under, tokens
@@ -54,25 +57,56 @@ class Read:
     """(rows, keys), which of them the next text token sees."""
 
 
-def compress(decoder: Decoder, batch: Batch, embed: Embed, wanted: Wanted | None = None) -> Compressed:
-    """Phase 1. `wanted` names positions inside blocks whose last hidden states are needed too."""
+def opens_every_row(batch: Batch) -> bool:
+    """Whether each row shows at most one image, right behind its prefix: read causally, it sees nothing else."""
+    before = (batch.kinds != Kind.PAD).cumsum(1) - (batch.kinds == Kind.PREFIX).sum(1, keepdims=True)
+    return all(before[block.row, _shown(block, "causal")[0]] == 1 for block in batch.blocks)
+
+
+def _shown(block: Block, reading: str) -> np.ndarray:
+    """The columns of a block that text reads."""
+    return block.voco if reading == "rule" else np.concatenate([block.vision, block.voco])
+
+
+def compress(
+    decoder: Decoder,
+    batch: Batch,
+    embed: Embed,
+    wanted: Wanted | None = None,
+    at_once: int | None = None,
+    reading: str = "rule",
+) -> Compressed:
+    """Phase 1. `wanted` names positions inside blocks whose last hidden states are needed too.
+
+    at_once: how many blocks go through the decoder together; what their backward pass needs is then made again
+    there, so that memory is that of so many blocks, however many there are. `embed` is called within.
+    reading: "causal" keeps the vision tokens' keys too; only for images that open every row.
+    """
     plan = plan_compression(batch)
-    gathered = batch.gather([b.row for b in plan.blocks], plan.columns)
-    n_voco = [len(b.voco) for b in plan.blocks]
-    width = max(n_voco)
+    n_kept = [len(_shown(b, reading)) for b in plan.blocks]
+    width = max(n_kept)
     ends = [len(c) for c in plan.columns]
-    keep = pad([np.arange(end - n, end) for end, n in zip(ends, n_voco, strict=True)]).clamp(min=0)
+    keep = pad([np.arange(end - n, end) for end, n in zip(ends, n_kept, strict=True)]).clamp(min=0)
     reads = None
     if wanted is not None:
         images = batch.segments.images.cpu().numpy()[wanted.rows, wanted.columns]
         of = np.array([plan.of_block[row, image] for row, image in zip(wanted.rows, images, strict=True)])
         reads = Reads(len(plan.blocks), of, _inside(batch, plan.of_block, plan.columns, wanted, images))
-    passed = decoder.run(
-        embed(gathered),
-        gathered.positions,
-        read=reads.index.to(batch.ids.device) if reads else None,
-        keep=keep.to(batch.ids.device),
-    )
+
+    def run(part: slice) -> Passed:
+        gathered = batch.gather([b.row for b in plan.blocks[part]], plan.columns[part])
+        return decoder.run(
+            embed(gathered),
+            gathered.positions,
+            read=reads.index[part].to(batch.ids.device) if reads else None,
+            keep=keep[part].to(batch.ids.device),
+        )
+
+    if at_once is None:
+        passed = run(slice(None))
+    else:
+        starts_of_parts = range(0, len(plan.blocks), at_once)
+        passed = Passed.joined([recomputed(run, slice(start, start + at_once)) for start in starts_of_parts])
     layers = [(k.transpose(1, 2).flatten(0, 1), v.transpose(1, 2).flatten(0, 1)) for k, v in passed.kept]
     starts = {block: number * width for block, number in plan.of_block.items()}
     hidden = reads.of(passed.hidden) if reads and passed.hidden is not None else None
@@ -176,16 +210,16 @@ def read_text(
     prefix_visible: bool,
     keep: bool = False,
 ) -> Read:
-    """Phase 2: the text on top of the compressed images, or everything where the reading is causal.
+    """Phase 2: the text on top of the images that phase 1 ran, or everything where it ran none.
 
     Wanted positions that lie inside blocks are taken from what phase 1 read.
     """
-    shown: tuple[Kind, ...] = TEXT_KINDS if reading == "rule" else ALL_KINDS
+    shown: tuple[Kind, ...] = TEXT_KINDS if reading == "rule" or compressed else ALL_KINDS
     if compressed and compressed.prefixes:
         shown = (Kind.TEXT,)
     n_rows = len(batch.kinds)
     text = batch.gather(range(n_rows), [batch.columns(row, *shown) for row in range(n_rows)])
-    slots, fixed = _fixed_tokens(batch, compressed)
+    slots, fixed = _fixed_tokens(batch, compressed, reading)
     queries = tokens(text.segments, text.columns)
     keys = Token(*(torch.cat(pair, 1) for pair in zip(fixed, queries, strict=True)))
     past = compressed.at(slots) if compressed else None
@@ -214,8 +248,8 @@ def read_text(
     return Read(hidden, kept, _seen_next(keys, reading, prefix_visible))
 
 
-def _fixed_tokens(batch: Batch, compressed: Compressed | None) -> tuple[Tensor, Token]:
-    """The VoCo tokens that each row reads: their numbers among the compressed, and what the rule asks."""
+def _fixed_tokens(batch: Batch, compressed: Compressed | None, reading: str) -> tuple[Tensor, Token]:
+    """The image tokens that each row reads: their numbers among those kept, and what the rule asks."""
     numbers: list[list[int]] = [[] for _ in batch.kinds]
     columns: list[list[int]] = [[] for _ in batch.kinds]
     for row, start in compressed.prefixes.items() if compressed else ():
@@ -223,8 +257,9 @@ def _fixed_tokens(batch: Batch, compressed: Compressed | None) -> tuple[Tensor, 
         numbers[row].extend(range(start, start + len(columns[row])))
     for block in batch.blocks if compressed else []:
         start = compressed.starts[block.row, block.image] if compressed else 0
-        numbers[block.row].extend(range(start, start + len(block.voco)))
-        columns[block.row].extend(block.voco.tolist())
+        shown = _shown(block, reading)
+        numbers[block.row].extend(range(start, start + len(shown)))
+        columns[block.row].extend(shown.tolist())
     device = batch.ids.device
     slots = pad([np.array(x, dtype=np.int64) for x in numbers]).to(device)
     index = pad([np.array(x, dtype=np.int64) for x in columns]).to(device)

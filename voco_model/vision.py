@@ -50,7 +50,8 @@ class VocoTokens(nn.Module):
     def forward(self, features: Tensor, n_voco: int) -> Tensor:
         """(images, ...) features, of which only the count is read, to (images, n_voco, width)."""
         rows = self.embedding.weight.expand(self.n_voco, -1)[:n_voco]
-        return rows.expand(features.shape[0], -1, -1)
+        # A mere view of a weight would ask for a gradient even where none is recorded.
+        return rows.expand(features.shape[0], -1, -1).clone()
 
 
 class AveragePool(nn.Module):

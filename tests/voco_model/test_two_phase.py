@@ -162,23 +162,34 @@ def test_gradient_checkpointing_changes_nothing():
         torch.testing.assert_close(again[name], expected, rtol=1e-12, atol=1e-12)
 
 
-def test_questions_on_one_image_share_its_compression():
+def shapes_run(made, batch, **reading):
+    """(rows, length) of everything that goes through the decoder's first layer."""
+    seen = []
+    layer = made.language_model.get_decoder().layers[0]
+    hook = layer.register_forward_pre_hook(lambda _, arguments: seen.append(tuple(arguments[0].shape[:2])))
+    with torch.no_grad():
+        made(*batch, pixel_values=batch.pixel_values.double(), logits_at=batch.kinds == Kind.TEXT, **reading)
+    hook.remove()
+    return seen
+
+
+@pytest.mark.parametrize("reading", ["rule", "causal"])
+def test_questions_on_one_image_share_it(reading):
     made = model(n_voco=4)
     n_vision = made.config.n_vision
     shared = rows([[("p", 1), ("i", 0, 4), ("t", k)] for k in (2, 5, 3, 4)], n_vision)
     shared.input_ids[:, 0] = 256
-    assert_same(made, shared, logits_at=shared.kinds == Kind.TEXT)
-    seen = []
-    hook = (
-        made.language_model.get_decoder()
-        .layers[0]
-        .register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].shape))
-    )
-    with torch.no_grad():
-        made(*shared, pixel_values=shared.pixel_values.double(), logits_at=shared.kinds == Kind.TEXT)
-    hook.remove()
-    assert seen[0][:2] == (1, 1 + n_vision + 4), "one phase 1 for the four questions"
-    assert seen[1][:2] == (4, 6)
+    assert_same(made, shared, logits_at=shared.kinds == Kind.TEXT, reading=reading)
+    once, then = shapes_run(made, shared, reading=reading)
+    assert once == (1, 1 + n_vision + 4), "one phase 1 for the four questions"
+    assert then == (4, 6)
+
+
+def test_read_causally_an_image_behind_text_is_not_shared():
+    made = model(n_voco=4)
+    behind = rows([[("p", 1), ("t", 1), ("i", 0, 4), ("t", k)] for k in (2, 3)], made.config.n_vision)
+    assert_same(made, behind, logits_at=everywhere(behind), reading="causal")
+    assert len(shapes_run(made, behind, reading="causal")) == 1
 
 
 @st.composite

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
 from PIL import Image
 from transformers import BatchFeature
 
@@ -58,6 +60,8 @@ class Share:
     epoch: int
     index: int
     groups: list[list[int]]
+    part: int = 0
+    """Which micro batch of the rank's share."""
 
 
 @dataclass
@@ -73,6 +77,28 @@ class TrainingBatch:
     """What the model takes; None where this rank has no records of this batch."""
     failures: list[Failure]
     """Records of this part that could not be read and are not in it."""
+    part: int = 0
+    """Which micro batch of the rank's share it is."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """How a worker hands it over: rows within the message, where shared memory would cost more."""
+        inputs = self.inputs and {name: _sent(value) for name, value in self.inputs.items()}
+        return vars(self) | {"inputs": inputs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        inputs = state["inputs"]
+        if inputs is not None:
+            inputs = BatchFeature({name: _received(value) for name, value in inputs.items()})
+        vars(self).update(state | {"inputs": inputs})
+
+
+def _sent(value: Any) -> Any:
+    of_rows = isinstance(value, torch.Tensor) and value.dtype == torch.long
+    return value.int().numpy() if of_rows else value
+
+
+def _received(value: Any) -> Any:
+    return torch.from_numpy(value).long() if isinstance(value, np.ndarray) else value
 
 
 Row = tuple[int, list[Any], list[Any]]
@@ -94,7 +120,7 @@ class Collator:
         rows = [row for group in together.values() for row in self._group(group, failures)]
         inputs, rows = self._processed(rows, failures)
         ids = [self.catalogue.id_of(record) for record, _, _ in rows]
-        return TrainingBatch(share.epoch, share.index, ids, inputs, failures)
+        return TrainingBatch(share.epoch, share.index, ids, inputs, failures, share.part)
 
     def _group(self, group: list[int], failures: list[Failure]) -> list[Row]:
         """The records that can be read; all show one object, so that the processor takes it as one image."""
@@ -178,6 +204,7 @@ class Collator:
             padding_side=self.reading.padding_side,
             max_length=self.reading.max_length,
             truncation=True,
+            pixels_as_bytes=True,
         )
 
     def _failure(self, record: int, error: Exception) -> Failure:

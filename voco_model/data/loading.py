@@ -2,8 +2,10 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ class TrainingLoader:
             for batch in loader:
                 if batch.inputs is not None:
                     model(**batch.inputs).loss ...
+
+    `endless()` goes on from epoch to epoch with the same workers.
     """
 
     def __init__(
@@ -46,11 +50,13 @@ class TrainingLoader:
         workers: int = 0,
         split: str | None = None,
         max_failed: float = 0.01,
+        parts: int = 1,
     ) -> None:
         """folder: the data set's; split: which of its records, by default all.
 
         workers: processes that read, decode and resize; 0 does it in this one.
         max_failed: the share of records that may fail to be read in an epoch; more stop the run.
+        parts: how many micro batches a rank's share of a batch comes in.
         """
         if not 0 <= rank < world_size:
             raise VocoError(f"rank is {rank} of a world of {world_size}; ranks count from 0")
@@ -65,6 +71,7 @@ class TrainingLoader:
         _check_videos(self.catalogue, reading)
         self.policy, self.reading, self.seed, self.split = policy, reading, seed, split
         self.rank, self.world_size, self.workers, self.max_failed = rank, world_size, workers, max_failed
+        self.parts = parts
         self.epoch, self.next_batch = 0, 0
         self._failed = 0
         self._collator = Collator(self.catalogue, processor, reading)
@@ -81,29 +88,38 @@ class TrainingLoader:
         return plan_epoch(self.catalogue, self._lengths, self.policy, self.seed, epoch)
 
     def __iter__(self) -> Iterator[TrainingBatch]:
-        if self.next_batch == 0:
-            self._failed = 0
+        return self._batches(self._shares(self.epoch))
+
+    def endless(self) -> Iterator[TrainingBatch]:
+        """Batches from the position on, epoch after epoch."""
+        return self._batches(chain.from_iterable(map(self._shares, count(self.epoch))))
+
+    def _batches(self, shares: Iterator[Share]) -> Iterator[TrainingBatch]:
         batches: Iterable[TrainingBatch] = DataLoader(
             self._collator,  # type: ignore[arg-type]  # asked by share, not by number
             batch_size=None,
-            sampler=self._shares(),
+            sampler=shares,
             num_workers=self.workers,
             collate_fn=_as_it_is,
             worker_init_fn=_begin_worker,
             generator=torch.Generator(),  # its own, so that loading never moves the model's random numbers
         )
         for batch in batches:
+            if batch.index == 0 and batch.part == 0:
+                self._failed = 0
             self._check_failures(batch.failures)
             # The position is what the consumer has, not what workers have made ready.
-            self.epoch, self.next_batch = divmod(
-                batch.epoch * self.batches_per_epoch + batch.index + 1, self.batches_per_epoch
-            )
+            done = batch.epoch * self.batches_per_epoch + batch.index + (batch.part == self.parts - 1)
+            self.epoch, self.next_batch = divmod(done, self.batches_per_epoch)
             yield batch
 
-    def _shares(self) -> Iterator[Share]:
-        epoch, plan = self.epoch, self.plan(self.epoch)
-        for index in range(self.next_batch, len(plan)):
-            yield Share(epoch, index, plan.share(index, self.rank, self.world_size))
+    def _shares(self, epoch: int) -> Iterator[Share]:
+        """What is left of an epoch; all of it where the position is in another."""
+        plan = self.plan(epoch)
+        for index in range(self.next_batch if epoch == self.epoch else 0, len(plan)):
+            for part in range(self.parts):
+                place = part * self.world_size + self.rank
+                yield Share(epoch, index, plan.share(index, place, self.parts * self.world_size), part)
 
     def _check_failures(self, failures: list[Failure]) -> None:
         """Few failures are reported with their batch; more than the share stop the run."""
@@ -168,3 +184,5 @@ def _begin_worker(_: int) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     # What was there before the fork stays; looking through it for garbage again and again costs a fifth.
     gc.freeze()
+    # Where a whole group of processes is asked to stop, the run finishes its step first, and needs its batches.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -2,13 +2,14 @@
 
 import json
 import os
-import tarfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from voco_model.data.shards import BLOCK
 from voco_model.errors import VocoError
 
 OPEN_SHARDS = 16
@@ -87,16 +88,31 @@ class ShardReader:
 def _index(path: Path) -> _Index:
     """All members of a shard; of a damaged one, those before the damage."""
     found: dict[int, list[int]] = {}
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                stem, _, suffix = member.name.partition(".")
-                if stem.isascii() and stem.isdigit() and len(stem) < 19 and member.isfile():
-                    of_record = found.setdefault(int(stem), [0, 0, 0, 0])
-                    at = 0 if suffix == "json" else 2
-                    of_record[at : at + 2] = member.offset_data, member.size
-    except tarfile.TarError:
-        pass  # the records after the damage are missed, and named, when they are asked for
+    for name, offset, size in _members(path):
+        stem, _, suffix = name.partition(".")
+        if stem.isascii() and stem.isdigit() and len(stem) < 19:
+            of_record = found.setdefault(int(stem), [0, 0, 0, 0])
+            at = 0 if suffix == "json" else 2
+            of_record[at : at + 2] = offset, size
     numbers = np.array(sorted(found), dtype=np.int64)
     places = np.array([found[n] for n in numbers.tolist()], dtype=np.int64).reshape(-1, 4)
     return _Index(numbers, places)
+
+
+def _members(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, offset and size of a tar's files, up to its end or the first header that is damaged.
+
+    Every worker asks this of every shard that it touches, and `tarfile` takes ten times as long.
+    """
+    with open(path, "rb", buffering=0) as file:
+        at = 0
+        while len(header := os.pread(file.fileno(), BLOCK, at)) == BLOCK and header[0]:
+            try:
+                size, checksum = (int(header[a:b].rstrip(b"\0 "), 8) for a, b in ((124, 136), (148, 156)))
+            except ValueError:
+                return
+            if sum(header) - sum(header[148:156]) + sum(b" " * 8) != checksum:
+                return
+            if header[156:157] in (b"0", b"\0"):
+                yield header[:100].split(b"\0")[0].decode("latin-1"), at + BLOCK, size
+            at += BLOCK + size + -size % BLOCK

@@ -56,6 +56,8 @@ def _stream(source: Path | str | bytes) -> Path | str | io.BytesIO:
 
 def squares(picture: Image.Image, aspect: str, size: int, background: tuple[int, int, int]) -> list[Image.Image]:
     """The square pictures that the tower sees: one, or an overview and its tiles."""
+    if aspect != "tiles" and picture.size == (size, size):
+        return [picture]
     if aspect == "square":
         return [ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)]
     overview = _padded(picture, size, size, background)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from voco_model.errors import VocoError
 from voco_model.processing.templates import Control, Picture, Piece, Text
 from voco_model.segments import NO_IMAGE, Kind
@@ -31,6 +33,11 @@ class Sequence:
         self.images += [image] * len(ids)
         self.labels += ids if answer else [IGNORE] * len(ids)
 
+    def add_marked(self, ids: list[int], answer: np.ndarray) -> None:
+        """Text of which each token says whether it is learned."""
+        self.add(ids, Kind.TEXT)
+        self.labels[len(self) - len(ids) :] = np.where(answer, ids, IGNORE).tolist()
+
     def cut(self, length: int) -> None:
         """Drop everything from `length` on."""
         for values in (self.ids, self.kinds, self.images, self.labels):
@@ -38,6 +45,8 @@ class Sequence:
 
     def fit(self, most: int, vision_counts: bool) -> bool:
         """Cut to `most` positions without ever cutting an image's block; whether anything was cut."""
+        if len(self) <= most:
+            return False
         used, end = 0, len(self)
         for column, kind in enumerate(self.kinds):
             used += 1 if kind != Kind.VISION or vision_counts else 0
@@ -97,14 +106,14 @@ def _write_text(sequence: Sequence, pieces: list[Text], tokenizer: Any) -> None:
     coded = tokenizer(
         text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, verbose=False
     )
-    answers = bytearray(len(text))
+    learned = np.zeros(len(text) + 1, dtype=np.int64)  # how many characters of answers stand before each
     at = 0
     for piece in pieces:
-        if piece.answer:
-            answers[at : at + len(piece.text)] = b"\1" * len(piece.text)
+        learned[at + 1 : at + len(piece.text) + 1] = piece.answer
         at += len(piece.text)
-    for token, (start, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):
-        sequence.add([token], Kind.TEXT, answer=any(answers[start:end]))
+    learned = learned.cumsum()
+    starts, ends = np.array(coded["offset_mapping"], dtype=np.int64).reshape(-1, 2).T
+    sequence.add_marked(coded["input_ids"], learned[ends] > learned[starts])
 
 
 def _control_id(tokenizer: Any, token: str) -> int:

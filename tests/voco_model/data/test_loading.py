@@ -22,10 +22,13 @@ from tests.voco_model.data.small_sets import (
     processor,
     write,
 )
+from voco_model.config import preset
 from voco_model.data.collating import Reading, TrainingBatch
 from voco_model.data.grouping import BatchPolicy
 from voco_model.data.loading import TrainingLoader
 from voco_model.errors import VocoError
+from voco_model.model import VocoForConditionalGeneration
+from voco_model.pixels import prepared
 from voco_model.processing.pictures import open_picture
 from voco_model.segments import NO_IMAGE, Kind
 from voco_model.video import sample_frames
@@ -128,6 +131,7 @@ def test_a_batch_is_what_the_processor_makes_of_its_records(mixed):
             [[items[n].media] if items[n].media else [] for n in numbers],
             labels=True,
             truncation=True,
+            pixels_as_bytes=True,
         )
         assert batch.inputs.keys() == expected.keys()
         assert all(torch.equal(batch.inputs[k], expected[k]) for k in expected)
@@ -177,8 +181,8 @@ def test_videos_give_their_frames_in_time_order(tmp_path):
             frames = [f.image for f in sample_frames(path, fps=reading.fps, count=reading.n_frames)]
             expected = PROCESSOR.pixels([PROCESSOR.squares(frame)[0] for frame in frames])
             assert len(frames) == count
-            assert torch.equal(batch.inputs["pixel_values"], expected)
-            brightness = batch.inputs["pixel_values"].mean((1, 2, 3))
+            assert torch.equal(prepared(batch.inputs["pixel_values"]), expected)
+            brightness = prepared(batch.inputs["pixel_values"]).mean((1, 2, 3))
             assert (brightness.diff() > 0).all()
 
 
@@ -188,7 +192,9 @@ def test_tiles_of_a_picture_are_kept_by_shrinking_nothing(tmp_path):
     tiled = processor(aspect="tiles")
     batch = next(iter(TrainingLoader(tmp_path / "set", tiled, BatchPolicy(1), FRAMES)))
     frames = [f.image for f in sample_frames(path, count=2)]
-    assert torch.equal(batch.inputs["pixel_values"], tiled.pixels([s for f in frames for s in tiled.squares(f)]))
+    assert torch.equal(
+        prepared(batch.inputs["pixel_values"]), tiled.pixels([s for f in frames for s in tiled.squares(f)])
+    )
 
 
 def test_text_alone(tmp_path):
@@ -274,7 +280,7 @@ def test_pictures_in_the_other_aspects(tmp_path, aspect):
     other, data = processor(aspect=aspect), png(5, (90, 40))
     write(tmp_path / "set", [Item(media=data)])
     batch = next(iter(TrainingLoader(tmp_path / "set", other, BatchPolicy(1))))
-    assert torch.equal(batch.inputs["pixel_values"], other.pixels(other.squares(data)))
+    assert torch.equal(prepared(batch.inputs["pixel_values"]), other.pixels(other.squares(data)))
 
 
 def test_pictures_are_decoded_upright(tmp_path):
@@ -283,7 +289,9 @@ def test_pictures_are_decoded_upright(tmp_path):
     picture.save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0")
     write(tmp_path / "set", [Item(media=path.read_bytes())])
     batch = next(iter(loader(tmp_path / "set", batch_size=1)))
-    assert torch.equal(batch.inputs["pixel_values"], PROCESSOR.pixels(PROCESSOR.squares(open_picture(path))))
+    assert torch.equal(
+        prepared(batch.inputs["pixel_values"]), PROCESSOR.pixels(PROCESSOR.squares(open_picture(path)))
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"image_mean": [0.1, 0.5, 0.9], "image_std": [0.2, 1.0, 3.0]}])
@@ -294,3 +302,27 @@ def test_pixel_values_are_those_of_the_image_processor_to_the_bit(options):
     squares = [quick.squares(png(n, (90, 70)))[0] for n in range(3)]
     expected = quick.image_processor(images=squares, return_tensors="pt")["pixel_values"]
     assert torch.equal(quick.pixels(squares), expected)
+    handed_over = quick.pixels(squares, as_bytes=True)
+    assert handed_over.dtype == (torch.float32 if options else torch.uint8), "bytes mean CLIP's own preparation"
+    assert torch.equal(prepared(handed_over), expected)
+
+
+def test_the_model_prepares_bytes_as_the_processor_does(mixed):
+    made = VocoForConditionalGeneration(preset("tiny")).eval()
+    batch = next(batch for batch in loader(mixed) if "pixel_values" in batch.inputs)
+    floats = prepared(batch.inputs["pixel_values"])
+    assert batch.inputs["pixel_values"].dtype == torch.uint8
+    assert floats.dtype == torch.float32
+    of_bytes, of_floats = (
+        made(**batch.inputs | {"pixel_values": p}) for p in (batch.inputs["pixel_values"], floats)
+    )
+    assert torch.equal(of_bytes.loss, of_floats.loss)
+
+
+def test_workers_hand_over_what_is_made_here(mixed):
+    for here, there in zip(loader(mixed), loader(mixed, workers=1), strict=True):
+        assert here.ids == there.ids
+        assert here.inputs.keys() == there.inputs.keys()
+        for name, value in here.inputs.items():
+            assert value.dtype == there.inputs[name].dtype
+            assert torch.equal(value, there.inputs[name])
