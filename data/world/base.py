@@ -16,6 +16,10 @@ from voco_model.errors import VocoError
 
 FEWEST_SCENES = 60
 """A batch of pictures takes 48."""
+LONGER = 4
+"""The encoder takes this many times the language model's steps: shapes come late."""
+READY_MADE = Path(__file__).with_name("base_models")
+"""What `make_base` gives with its defaults, kept so that the first run need not wait for it."""
 
 
 def make_base(
@@ -23,7 +27,7 @@ def make_base(
     seed: int = 0,
     level: int = 2,
     scenes: int = 2000,
-    steps: int = 800,
+    steps: int = 400,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Train both and write `out/vision`, `out/language` and `out/base.json`; nothing stands there half made."""
@@ -34,7 +38,7 @@ def make_base(
             f"{scenes} scenes and {steps} steps teach nothing; give {FEWEST_SCENES} or more, and 1 or more"
         )
     start = time.perf_counter()
-    reader = train_vision(seed, level, scenes, steps, report)
+    reader = train_vision(seed, level, scenes, LONGER * steps, report)
     model, tokenizer = train_language(seed, level, scenes, steps, report)
     about: dict[str, Any] = {
         "seed": seed,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, CLIPVisionModel
 
-from data.world.base import make_base, weights
+from data.world.base import READY_MADE, make_base, weights
 from data.world.base_language import blocks_of, texts, train_tokenizer
 from data.world.base_vision import NAMES, PATCH, SIZE, batches, patch_facts
 from data.world.scenes import make_scene
@@ -41,21 +41,40 @@ def test_the_same_arguments_give_the_same_weights(made, tmp_path):
     assert again == about
 
 
+def test_the_kept_models_are_those_that_their_record_names():
+    about = json.loads((READY_MADE / "base.json").read_text())
+    assert weights(CLIPVisionModel.from_pretrained(READY_MADE / "vision")) == about["vision"]["digest"]
+    assert weights(AutoModelForCausalLM.from_pretrained(READY_MADE / "language")) == about["language"]["digest"]
+    assert sum(f.stat().st_size for f in READY_MADE.rglob("*") if f.is_file()) < 4 * 2**20
+
+
+@pytest.mark.integration
+def test_the_kept_models_are_what_the_command_makes(tmp_path):
+    """Bit by bit where the processor is of the same kind; as good, elsewhere."""
+    kept = json.loads((READY_MADE / "base.json").read_text())
+    made = make_base(tmp_path / "base", report=lambda _: None)
+    for model in ("vision", "language"):
+        scores, wanted = dict(made[model]), dict(kept[model])
+        if scores.pop("digest") != wanted.pop("digest"):
+            assert scores == pytest.approx(wanted, abs=0.05)
+
+
 def test_they_learned_something(made):
     """Chance is one in eight colours, one in six shapes; words alone would leave hundreds of choices."""
     _, about = made
     assert about["vision"]["colour"] > 0.4
+    assert about["vision"]["row"] > 0.8
     assert about["language"]["perplexity"] < 30
 
 
 def test_patch_facts_are_what_stands_there():
     scene = make_scene(0, "train", 5, 2)
-    facts = patch_facts(scene).reshape(SIZE // PATCH, SIZE // PATCH, 3)
+    facts = patch_facts(scene).reshape(SIZE // PATCH, SIZE // PATCH, len(NAMES))
     for thing in scene.things:
         x, y = (thing.box[0] + thing.box[2]) / 2, (thing.box[1] + thing.box[3]) / 2
         told = facts[int(y * SIZE / PATCH), int(x * SIZE / PATCH)]
         assert [names[k] for names, k in zip(NAMES.values(), told, strict=True)] == [
-            thing.colour, thing.shape, thing.word or "nothing",
+            thing.colour, thing.shape, thing.word or "nothing", str(thing.row + 1), str(thing.column + 1),
         ]  # fmt: skip
     assert (facts[..., 0] == 0).any() or len(scene.things) == scene.grid**2
 
