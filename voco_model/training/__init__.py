@@ -1,0 +1,1 @@
+"""The three stages of training: align, instruct, continue on video."""

@@ -1,0 +1,65 @@
+"""Steps gone wrong: a loss that is no number, or far above the last ones. They are skipped and written down."""
+
+import json
+import math
+import statistics
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from voco_model.errors import VocoError
+from voco_model.training.recipe import Guard as Settings
+
+MEMORY = 50
+"""Losses whose median a new one is held to."""
+FEWEST = 10
+"""Losses before which nothing is called a spike: the first steps fall too fast to compare."""
+FLOOR = 0.1
+"""A lower median counts as this: near zero, chance alone multiplies a loss."""
+
+
+class Guard:
+    """Asked before each optimiser step; all ranks ask with the same numbers and so get the same answer."""
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        """path: the file that the records of skipped steps are written to, one line for each."""
+        self.settings, self.path = settings, path
+        self.losses: deque[float] = deque(maxlen=MEMORY)
+        self.skipped = 0
+
+    def fault(self, loss: float, gradient: float = 0.0) -> str | None:
+        """What is wrong with a step, or nothing."""
+        if not math.isfinite(loss):
+            return f"loss is {loss}"
+        if not math.isfinite(gradient):
+            return f"the gradient's norm is {gradient}"
+        if len(self.losses) >= FEWEST:
+            median = statistics.median(self.losses)
+            if loss > self.settings.spike * max(median, FLOOR):
+                return f"loss {loss:.4g} is a spike over the median of {median:.4g}"
+        return None
+
+    def passed(self, loss: float) -> None:
+        """A step was taken."""
+        self.losses.append(loss)
+
+    def skip(self, step: int, fault: str, ids: list[str]) -> None:
+        """A step was not taken; `ids` are this rank's records in it. Stops the run when there were too many."""
+        self.skipped += 1
+        line = json.dumps({"step": step, "fault": fault, "ids": ids}, ensure_ascii=False)
+        with open(self.path, "a", encoding="utf-8") as file:  # whole lines: ranks may write to the same file
+            file.write(line + "\n")
+        if self.skipped > self.settings.most:
+            raise VocoError(
+                f"step {step}: {fault}; with it {self.skipped} steps were skipped, more than guard.most="
+                f"{self.settings.most} allows; look at the records in {self.path}, or lower optimiser.lr"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it remembers, ready for JSON."""
+        return {"losses": list(self.losses), "skipped": self.skipped}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what was remembered."""
+        self.losses = deque(state["losses"], maxlen=MEMORY)
+        self.skipped = state["skipped"]
