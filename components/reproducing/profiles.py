@@ -1,0 +1,97 @@
+"""How large the experiment is, by name: the world's level, the variants, the steps."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from voco_model.errors import VocoError
+
+TYPES = ("colour_at", "shape_at", "exists", "count", "count_all")
+"""Questions that are asked: two kinds of look-up, existence, and two kinds of count."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's steps, its highest learning rate, and how that falls."""
+
+    steps: int
+    lr: float
+    schedule: Literal["cosine", "constant"] = "cosine"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything that decides the experiment; all variants get the same data, steps and seed."""
+
+    name: str
+    level: int
+    """Of the world's scenes."""
+    train_scenes: int
+    test_scenes: int
+    questions: int
+    """About each scene, the types in turn."""
+    tokens: tuple[int, ...]
+    """Numbers of VoCo tokens that are measured."""
+    elastic: bool
+    """One model for all numbers of tokens, or one for each."""
+    baselines: bool
+    """Whether average pooling and a Q-Former are trained too."""
+    options: bool
+    """Whether distillation, and elastic against plain training, are measured."""
+    seeds: int
+    align: Stage
+    """The projector, on captions."""
+    easier: Stage
+    """The whole model with its vision tokens in sight, on scenes of level 1: few things, soon told apart. Without
+    this, look-ups on crowded scenes are not learned in many times the steps."""
+    reading: Stage
+    """The same on scenes of the level itself: what every variant starts from."""
+    instruct: Stage
+    """Each variant."""
+    images_per_step: int = 8
+    questions_per_image: int = 16
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            "tiny",
+            level=2,
+            train_scenes=3000,
+            test_scenes=200,
+            questions=20,
+            tokens=(1, 2, 4, 8),
+            elastic=True,
+            baselines=False,
+            options=False,
+            seeds=1,
+            align=Stage(50, 4e-4),
+            easier=Stage(250, 2.5e-3, "constant"),
+            reading=Stage(700, 2e-3),
+            instruct=Stage(500, 1.5e-3),
+        ),
+        Profile(
+            "paper",
+            level=3,
+            train_scenes=12000,
+            test_scenes=400,
+            questions=20,
+            tokens=(1, 2, 4, 8, 16),
+            elastic=False,
+            baselines=True,
+            options=True,
+            seeds=3,
+            align=Stage(50, 4e-4),
+            easier=Stage(400, 2.5e-3, "constant"),
+            reading=Stage(2000, 2e-3),
+            instruct=Stage(2000, 1.5e-3),
+        ),
+    )
+}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of that name."""
+    if name not in PROFILES:
+        raise VocoError(f"unknown profile '{name}'; there are {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,27 @@
+"""Train and measure the paper's comparison on the small world, and print its tables."""
+
+import argparse
+from pathlib import Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default="tiny", help="tiny (minutes) or paper (an hour, three seeds)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/paper/PROFILE; goes on from there")
+    parser.add_argument(
+        "--base", type=Path, metavar="DIR", help="base models (default: those kept with the world)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+
+
+def run(options: argparse.Namespace) -> None:
+    from components.reproducing.profiles import profile_named
+    from components.reproducing.run import reproduce
+    from components.reproducing.tables import show
+    from data.world.base import READY_MADE
+    from pipelines.commands.loading import quiet
+
+    quiet()
+    profile = profile_named(options.profile)
+    out = options.out or Path("runs/paper") / profile.name
+    figures = reproduce(profile, options.base or READY_MADE, out, options.seed, print)
+    print(f"\n{show(figures)}\n\n{out / 'tables.json'}")
