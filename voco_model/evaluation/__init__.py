@@ -1,0 +1,1 @@
+"""Every benchmark of the paper, scored as its authors score it."""

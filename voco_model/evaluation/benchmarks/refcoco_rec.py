@@ -1,0 +1,63 @@
+"""RefCOCO/+/g comprehension: the box of what an expression means, right from an overlap of one half."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from voco_model.evaluation.benchmark import Benchmark, Figures, Item, mean
+from voco_model.evaluation.questions import Question
+from voco_model.evaluation.referring import FILES, Referred, first_box, in_pixels, objects, overlap
+
+ASK = "Please provide the bounding box coordinate of the region this sentence describes: {}."
+ENOUGH = 0.5
+
+
+class RefCocoRec(Benchmark):
+    title = "RefCOCO REC"
+    files = FILES
+    media_folders: ClassVar[tuple[str, ...]] = ("train2014", "images", "")
+    id_fields = ("question_id", "sent_id")
+    answer_fields = ("text", "box", "prediction", "answer")
+
+    def official(self, path: Path, truth: Path | None) -> list[Question]:
+        return [question for thing in objects(path, truth) for question in _questions(thing)]
+
+    def score(self, question: Question, read: str) -> float:
+        box = first_box(read)
+        return (
+            0.0
+            if box is None
+            else float(overlap(in_pixels(box, question.facts["size"]), question.truth) >= ENOUGH)
+        )
+
+    def figures(self, items: Sequence[Item]) -> Figures:
+        splits: dict[str, list[float]] = {}
+        for item in items:
+            splits.setdefault(item.question.category, []).append(item.score)
+        boxes = sum(first_box(item.read) is not None for item in items)
+        return {
+            "accuracy": mean([i.score for i in items], 100),
+            **{f"{split}/accuracy": mean(scores, 100) for split, scores in splits.items()},
+            "boxes": float(boxes),
+        }
+
+
+def _questions(thing: Referred) -> list[Question]:
+    return [
+        Question(
+            id=str(number),
+            text=sentence,
+            prompt=ASK.format(sentence),
+            truth=thing.box,
+            media=thing.image,
+            group=str(thing.image_id),
+            kind=thing.split,
+            category=thing.split,
+            written_id=number,
+            facts={"size": thing.size},
+        )
+        for number, sentence in thing.sentences
+    ]
+
+
+BENCHMARK = RefCocoRec()
