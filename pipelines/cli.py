@@ -8,9 +8,36 @@ from collections.abc import Sequence
 
 from huggingface_hub.errors import StrictDataclassError
 
-from pipelines.commands import ask, compress, demo, import_checkpoint, ingest, mask, validate, world
+from pipelines.commands import (
+    align,
+    ask,
+    compress,
+    continue_video,
+    demo,
+    import_checkpoint,
+    ingest,
+    instruct,
+    mask,
+    reproduce_paper,
+    score,
+    validate,
+    world,
+)
 
-COMMANDS = (demo, compress, ask, mask, import_checkpoint, world, ingest, validate)
+TRAINING = (align, instruct, continue_video)
+COMMANDS = (
+    demo,
+    compress,
+    ask,
+    mask,
+    import_checkpoint,
+    world,
+    ingest,
+    validate,
+    score,
+    *TRAINING,
+    reproduce_paper,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -21,7 +21,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     base.add_argument("--seed", type=int, default=0, help="the same seed gives the same weights on one machine")
     base.add_argument("--level", type=int, default=2, metavar="L", help="of the scenes that they are made from")
     base.add_argument("--scenes", type=int, default=2000, metavar="N", help="how many of them")
-    base.add_argument("--steps", type=int, default=800, metavar="N", help="optimiser steps of each model")
+    base.add_argument(
+        "--steps",
+        type=int,
+        default=400,
+        metavar="N",
+        help="of the language model; four times as many of the encoder",
+    )
     base.set_defaults(run_world=run_base)
 
 

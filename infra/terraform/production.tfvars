@@ -1,0 +1,2 @@
+environment = "production"
+account_id  = "123456789012"
