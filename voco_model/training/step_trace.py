@@ -124,14 +124,17 @@ def _forward(recipe: Recipe, model: VocoForConditionalGeneration, batch: MicroBa
     block = torch.cat([shown.vision, shown.voco[:, :n_voco]], 1)
     text = model.get_input_embeddings()(torch.zeros(batch.rows, batch.text, dtype=torch.long))
     past, mask, entered = None, None, 0
-    if (reading_of(recipe) or config.reading) == "causal":
+    reading = reading_of(recipe) or config.reading
+    # As in `seeing`: read causally, images are shared too where each opens its row and one process trains.
+    shared = reading == "rule" or (batch.pictures == 1 and recipe.device.processes == 1)
+    if not shared:
         inside = block.reshape(batch.groups, -1, block.shape[-1]).repeat_interleave(batch.questions, 0)
         text = torch.cat([text[:, :1], inside, text[:, 1:]], 1)
     elif pictures:
         prefix = model.get_input_embeddings()(torch.zeros(pictures, 1, dtype=torch.long))
         before = torch.cat([prefix, block], 1)
         entered = before.nbytes
-        past = _compressed(model, before, batch, n_voco)
+        past = _compressed(model, before, batch, n_voco if reading == "rule" else block.shape[1])
         mask = text.new_zeros(batch.rows, 1, batch.text, past[0][0].shape[2] + batch.text)
     of_pictures = kept.bytes
     last = torch.arange(text.shape[1] - batch.labels, text.shape[1]).expand(batch.rows, -1)
@@ -149,13 +152,13 @@ def _seen(recipe: Recipe, config: VocoConfig, pictures: int) -> Tensor:
 
 
 def _compressed(
-    model: VocoForConditionalGeneration, embeds: Tensor, batch: MicroBatch, n_voco: int
+    model: VocoForConditionalGeneration, embeds: Tensor, batch: MicroBatch, n_kept: int
 ) -> list[tuple[Tensor, Tensor]]:
     """Phase 1: keys and values as each row of phase 2 reads them."""
-    keep = torch.arange(embeds.shape[1] - n_voco, embeds.shape[1]).expand(len(embeds), -1)
+    keep = torch.arange(embeds.shape[1] - n_kept, embeds.shape[1]).expand(len(embeds), -1)
     passed = model.decoder.run(embeds, _positions(embeds), keep=keep)
     layers = [(k.transpose(1, 2).flatten(0, 1), v.transpose(1, 2).flatten(0, 1)) for k, v in passed.kept]
-    slots = torch.arange(len(embeds) * n_voco).reshape(batch.groups, -1).repeat_interleave(batch.questions, 0)
+    slots = torch.arange(len(embeds) * n_kept).reshape(batch.groups, -1).repeat_interleave(batch.questions, 0)
     return Compressed(layers, {}).at(slots)
 
 
