@@ -1,0 +1,1 @@
+"""What stands around every step: digests of inputs and outputs, the record, tracking."""

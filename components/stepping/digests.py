@@ -1,0 +1,85 @@
+"""What a file or folder is called by its content: sha256 for records, md5 as DVC reckons it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voco_model.errors import VocoError
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file or folder as its content names it."""
+
+    kind: str
+    """`file` or `folder`."""
+    sha256: str
+    """Of a file's bytes; of a folder, over its files' lines as `sha256sum` prints them, in order of their paths."""
+    md5: str
+    """What DVC calls it; a folder's ends with `.dir`."""
+    bytes: int
+    files: int
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Content":
+        """As `as_dict` gave it."""
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a record."""
+        return asdict(self)
+
+
+def content_of(path: Path) -> Content:
+    """Read a file, or every file below a folder. Links are refused: what they lead to may change unseen."""
+    if path.is_symlink() or not path.exists():
+        raise VocoError(
+            f"{path}: {'a link' if path.is_symlink() else 'no such file or folder'}; nothing to digest"
+        )
+    if path.is_file():
+        sha256, md5, size = _read(path)
+        return Content("file", sha256, md5, size, 1)
+    lines, entries, total = [], [], 0
+    for file in files_below(path):
+        name = file.relative_to(path).as_posix()
+        sha256, md5, size = _read(file)
+        lines.append(f"{sha256}  {name}\n")
+        entries.append({"md5": md5, "relpath": name})
+        total += size
+    listed = json.dumps(sorted(entries, key=lambda e: e["relpath"]), sort_keys=True)
+    whole = hashlib.sha256("".join(lines).encode()).hexdigest()
+    return Content("folder", whole, hashlib.md5(listed.encode()).hexdigest() + ".dir", total, len(entries))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files, in the order of their paths as written with slashes."""
+    found = sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix())
+    for path in found:
+        if path.is_symlink():
+            raise VocoError(f"{path}: a link; what it leads to may change unseen: put the file itself there")
+    return [path for path in found if path.is_file()]
+
+
+def text_digest(value: Any) -> str:
+    """sha256 of a JSON value, written the one way."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """A JSON value as one line: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _read(path: Path) -> tuple[str, str, int]:
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+            md5.update(chunk)
+            size += len(chunk)
+    return sha256.hexdigest(), md5.hexdigest(), size
