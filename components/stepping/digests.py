@@ -19,7 +19,7 @@ class Content:
     kind: str
     """`file` or `folder`."""
     sha256: str
-    """Of a file's bytes; of a folder, over its files' lines as `sha256sum` prints them, in order of their paths."""
+    """Of a file's bytes; of a folder, of its files' lines as `sha256sum` prints them, by path."""
     md5: str
     """What DVC calls it; a folder's ends with `.dir`."""
     bytes: int

@@ -23,7 +23,7 @@ class Job:
     work: Path
     """A folder that is kept between tries of the same work, such as for checkpoints."""
     tell: Callable[[int, Mapping[str, float]], None] = lambda step, figures: None
-    """Takes figures while the work lasts: the number of the step, and the figures. `share`, from 0 to 1, is how much is done."""
+    """Takes figures while the work lasts, with their step's number. `share`, 0 to 1, is how much is done."""
 
     def input(self, name: str) -> Path:
         """An input that must be there."""
