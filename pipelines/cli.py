@@ -17,9 +17,13 @@ from pipelines.commands import (
     import_checkpoint,
     ingest,
     instruct,
+    logs,
     mask,
     reproduce_paper,
+    runs,
+    schedule,
     score,
+    submit,
     validate,
     world,
 )
@@ -37,6 +41,10 @@ COMMANDS = (
     score,
     *TRAINING,
     reproduce_paper,
+    submit,
+    schedule,
+    runs,
+    logs,
 )
 
 

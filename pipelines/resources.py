@@ -1,4 +1,4 @@
-"""What each step asks of a cluster: processors, GPUs, nodes, volumes, secrets; applied to a KFP task in one place."""
+"""What a step asks of a cluster: processors, GPUs, nodes, volumes, secrets; applied to a KFP task in one place."""
 
 import json
 import re
@@ -114,7 +114,7 @@ class Resources:
 
     def selector(self) -> dict[str, str]:
         """Labels of the nodes that it may run on."""
-        chosen = {"voco/pool": self.pool}
+        chosen: dict[str, str] = {"voco/pool": self.pool}
         if self.gpu is not None:
             chosen["voco/gpu"] = GPU_LABELS[self.gpu]
         if self.capacity != "any":

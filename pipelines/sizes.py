@@ -16,10 +16,9 @@ WORK = Volume("voco-work", "/work")
 """Where training keeps its checkpoints between tries; `infra/kubernetes/base/pipeline.yaml` claims it."""
 CONFIG = Environment("voco-pipeline", ("MLFLOW_TRACKING_URI", "VOCO_DVC_REMOTE", "VOCO_HOME", "VOCO_WORK"))
 NOTIFY = Environment("voco-notify", ("VOCO_NOTIFY",), optional=True)
-SIGNING = Environment("voco-signing", ("VOCO_SIGNING_KEY",), optional=True)
 JUDGE = Environment("voco-judge", ("VOCO_JUDGE_URL", "VOCO_JUDGE_MODEL", "VOCO_JUDGE_KEY"), optional=True)
 GPU_TAINT = Toleration("nvidia.com/gpu")
-SECRETS = {"notify": (NOTIFY,), "audit": (SIGNING,), "promote": (SIGNING,), "evaluate": (JUDGE,)}
+SECRETS = {"notify": (NOTIFY,), "evaluate": (JUDGE,)}
 RETRIES = {"look": 3, "ingest": 3, "promote": 2}
 """Sources and registries that do not answer; none for what fails for good."""
 ON_SPOT = 5

@@ -82,9 +82,9 @@ def test_training_shares_memory_and_keeps_its_checkpoints(pipeline):
     profile, _, settings = pipeline
     for task in TRAINING_TASKS:
         pod = settings[task]
-        assert [(v.pvc_name_parameter.runtime_value.constant.string_value, v.mount_path) for v in pod.pvc_mount] == [
-            (WORK.claim, WORK.path)
-        ]
+        assert [
+            (v.pvc_name_parameter.runtime_value.constant.string_value, v.mount_path) for v in pod.pvc_mount
+        ] == [(WORK.claim, WORK.path)]
         shared = [e for e in pod.empty_dir_mounts if e.mount_path == "/dev/shm"]
         assert [e.medium for e in shared] == ([] if profile == "7b-multinode" else ["Memory"])
 
@@ -115,8 +115,6 @@ def test_secrets_are_never_in_the_clear_and_only_where_needed(pipeline):
     found = {task: [s.secret_name for s in settings[task].secret_as_env] for task in TASKS}
     assert {task: names for task, names in found.items() if names} == {
         "notify": ["voco-notify"],
-        "audit": ["voco-signing"],
-        "promote": ["voco-signing"],
         "evaluate": ["voco-judge"],
     }
     assert not [task for task in TASKS for one in containers[task].get("env", []) if one["name"] != VARIABLE]
