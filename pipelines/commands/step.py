@@ -1,0 +1,82 @@
+"""Do one step of the pipeline, as `dvc repro` calls it: named inputs and outputs, a section of parameters."""
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", help="the task: the section of the parameters, such as instruct")
+    parser.add_argument(
+        "--params", default="params.yaml", metavar="FILE", help="the parameters (default: params.yaml)"
+    )
+    for flag, what in (("in", "an input"), ("out", "an output")):
+        parser.add_argument(
+            f"--{flag}",
+            action="append",
+            default=[],
+            metavar="NAME=PATH",
+            dest=f"{flag}puts",
+            help=f"{what}; may stand again",
+        )
+    parser.add_argument("--record", type=Path, metavar="FILE", help="where the step's record goes")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="where its figures go, as JSON, for DVC")
+    parser.add_argument(
+        "--curve", type=Path, metavar="FILE", help="where figures go while it runs, as CSV, for DVC"
+    )
+    parser.add_argument("--benchmark", metavar="NAME", help="for evaluate: which")
+
+
+def run(options: argparse.Namespace) -> None:
+    import os
+
+    from components.stepping.perform import Assignment, perform
+    from pipelines.local.curve import Curve
+    from pipelines.local.home import Home
+    from pipelines.profiles import load_profile
+    from pipelines.tasks import STEPS, check_task
+
+    check_task(options.task)
+    settings = dict(load_profile(options.params).sections.get(options.task, {}))
+    if options.benchmark:
+        settings["benchmark"] = options.benchmark
+    for name, value in Home.here().environment().items():
+        os.environ.setdefault(name, value)
+    outputs = _pairs(options.outputs, "--out")
+    _clear(outputs.values())
+    curve = Curve(options.curve)
+    assignment = Assignment(
+        step=STEPS[options.task],
+        task=options.task,
+        settings=settings,
+        inputs=_pairs(options.inputs, "--in"),
+        outputs=outputs,
+        record=options.record,
+        label=f"{options.task} {options.benchmark}" if options.benchmark else None,
+    )
+    done = perform(assignment, curve.add)
+    curve.close()
+    if options.figures:
+        options.figures.parent.mkdir(parents=True, exist_ok=True)
+        options.figures.write_text(json.dumps(dict(done.figures), indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def _pairs(given: list[str], flag: str) -> dict[str, Path]:
+    from voco_model.errors import VocoError
+
+    found = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise VocoError(f"{flag} {text}: write NAME=PATH")
+        found[name] = Path(path)
+    return found
+
+
+def _clear(paths: object) -> None:
+    """DVC leaves the folders of outputs that it removed; a step makes them itself."""
+    import contextlib
+
+    for path in paths:  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):
+            path.rmdir()
