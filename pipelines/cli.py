@@ -19,13 +19,16 @@ from pipelines.commands import (
     instruct,
     mask,
     reproduce_paper,
+    run,
     score,
+    step,
     validate,
     world,
 )
 
 TRAINING = (align, instruct, continue_video)
 COMMANDS = (
+    run,
     demo,
     compress,
     ask,
@@ -35,6 +38,7 @@ COMMANDS = (
     ingest,
     validate,
     score,
+    step,
     *TRAINING,
     reproduce_paper,
 )
