@@ -26,6 +26,7 @@ def dags(spec: Any) -> Iterator[tuple[str, Any]]:
 def broken_references(spec: Any) -> list[str]:
     """What is referred to and does not exist: components, executors, tasks, outputs, parameters."""
     wrong = []
+    known = set(spec.components)  # before asking for one that is not there makes it
     executors = set(spec.deployment_spec.fields["executors"].struct_value.fields)
     for name, component in spec.components.items():
         if (
