@@ -18,9 +18,9 @@ def read_package(path: Path) -> tuple[Any, dict]:
 def dags(spec: Any) -> Iterator[tuple[str, Any]]:
     """Every graph by its component's name; the outermost is `root`."""
     yield "root", spec.root
-    for name, component in spec.components.items():
-        if component.WhichOneof("implementation") == "dag":
-            yield name, component
+    for name in list(spec.components):
+        if spec.components[name].WhichOneof("implementation") == "dag":
+            yield name, spec.components[name]
 
 
 def broken_references(spec: Any) -> list[str]:
@@ -34,7 +34,7 @@ def broken_references(spec: Any) -> list[str]:
             and component.executor_label not in executors
         ):
             wrong.append(f"{name}: executor {component.executor_label}")
-    for name, graph in dags(spec):
+    for name, graph in list(dags(spec)):
         for label, task in graph.dag.tasks.items():
             if task.component_ref.name not in known:
                 wrong.append(f"{name}/{label}: component {task.component_ref.name}")
