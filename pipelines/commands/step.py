@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from pipelines.tasks import STEPS, check_task
 
     check_task(options.task)
-    settings = dict(load_profile(options.params).sections.get(options.task, {}))
+    settings = load_profile(options.params).settings(options.task)
     if options.benchmark:
         settings["benchmark"] = options.benchmark
     for name, value in Home.here().environment().items():

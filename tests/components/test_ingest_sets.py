@@ -1,4 +1,4 @@
-"""All data sets of a run: drawn or read, the same content the same version, and what changed is seen beforehand."""
+"""All data sets of a run: drawn or read, the same content the same version; what changed is seen beforehand."""
 
 import json
 import shutil

@@ -1,6 +1,7 @@
 """The retraining pipeline as KFP will see it: whole, without loose ends, and the same graph as DVC's."""
 
 import ast
+import itertools
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_walk_itself_sees_what_is_missing(package):
 
 
 def declared() -> set[tuple[str, str, str]]:
-    return {tuple(source.split(".")) + (task,) for task, inputs in READS.items() for source in inputs.values()}
+    return {(*tuple(source.split(".")), task) for task, inputs in READS.items() for source in inputs.values()}
 
 
 def test_the_pipeline_has_the_edges_that_are_declared(spec):
@@ -52,7 +53,7 @@ def dvc_edges() -> set[tuple[str, str, str]]:
             made[path.replace("/${item}", "")] = task, Path(path).stem
     for task, stage in stages.items():
         command = stage.get("do", stage)["cmd"].split()
-        for flag, value in zip(command, command[1:], strict=False):
+        for flag, value in itertools.pairwise(command):
             if flag in ("--in", "--each"):
                 path = value.strip('"').split("=")[1].replace("/*", "")
                 found.add((*made[path], task))
@@ -69,7 +70,7 @@ def test_every_input_of_a_dvc_stage_is_one_of_its_dependencies():
         command = stage["cmd"].split()
         read = [
             v.strip('"').split("=")[1].split("/*")[0]
-            for f, v in zip(command, command[1:], strict=False)
+            for f, v in itertools.pairwise(command)
             if f in ("--in", "--each")
         ]
         assert set(read) <= set(stage["deps"]), task
