@@ -9,6 +9,10 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 
+WITHIN_TEXT = "pipelinechannel--"
+"""What KFP calls a parameter that stands within a longer text."""
+
+
 def read_package(path: Path) -> tuple[Any, dict]:
     """The pipeline's spec as KFP parses it, and the platform's part as it stands."""
     spec, *platform = yaml.safe_load_all(path.read_text())
@@ -56,7 +60,7 @@ def _broken_inputs(spec: Any, graph: Any, task: Any) -> Iterator[str]:
         elif source.component_input_artifact not in graph.input_definitions.artifacts:
             yield f"artifact {source.component_input_artifact}"
     for name, source in task.inputs.parameters.items():
-        if name not in known:
+        if name not in known and not name.startswith(WITHIN_TEXT):
             yield f"input {name} is not the component's"
         kind = source.WhichOneof("kind")
         if kind == "task_output_parameter":
