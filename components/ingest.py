@@ -3,14 +3,16 @@
 import errno
 import os
 import shutil
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from components.ingesting.config import IngestConfig, IngestReport
 from components.ingesting.run import Ingestion, Reader
+from components.stepping.job import Done, Job
 from voco_model.errors import VocoError
 
-__all__ = ["IngestConfig", "IngestReport", "ingest"]
+__all__ = ["IngestConfig", "IngestReport", "ingest", "step"]
 
 
 def ingest(config: IngestConfig, read: Reader | None = None) -> IngestReport:
@@ -48,3 +50,19 @@ def _default_reader() -> Reader:
     from voco_model.data.readers import read_records
 
     return read_records
+
+
+def step(job: Job) -> Done:
+    """As a pipeline runs it: every data set of the section, and the benchmarks' files, in `data`."""
+    from components.ingesting.sets import Sets
+
+    latest = job.work.parent / "latest"
+    previous = Path(latest.read_text()) if latest.is_file() else None
+    out = job.outputs["data"]
+    reports = Sets(job.settings).make(out, job.work, previous if previous and previous.is_dir() else None)
+    latest.write_text(str(out.absolute()))
+    figures = {}
+    for name, report in reports.items():
+        figures |= {f"{name}.records": report.records, f"{name}.quarantined": report.quarantined}
+        figures |= {f"{name}.bytes": report.bytes, f"{name}.reused": report.reused}
+    return Done(figures)

@@ -42,19 +42,30 @@ class TrainOutcome:
     """What `result.json` says, where the run ended well."""
 
 
-def run_stage(stage: Stage, config: TrainConfig) -> TrainOutcome:
-    """Train; raises VocoError for mistakes that are seen before any process is started."""
+def run_stage(stage: Stage, config: TrainConfig, stream: Stream | None = None) -> TrainOutcome:
+    """Train; raises VocoError for mistakes that are seen before any process is started.
+
+    stream: takes the figures; without one they become a run of their own in MLflow, where that is configured.
+    """
     recipe = config.recipe
     check_stage(recipe, stage)
     _check_gpus(recipe)
-    settings = {"stage": stage, "variant": recipe.variant, "out": str(recipe.out), "lr": str(recipe.optimiser.lr)}
-    with streamed_figures(f"{stage} {recipe.variant}", settings, experiment="training") as stream:
-        if recipe.device.processes == 1:
-            _in_this_process(config, stream)
-            code = 0
-        else:
-            code = _by_torchrun(config, stream)
+    if stream is not None:
+        code = _train(config, stream)
+    else:
+        settings = {"stage": stage, "variant": recipe.variant, "out": str(recipe.out)}
+        settings["lr"] = str(recipe.optimiser.lr)
+        with streamed_figures(f"{stage} {recipe.variant}", settings, experiment="training") as own:
+            code = _train(config, own)
     return TrainOutcome(code, _result(recipe) if code == 0 else None)
+
+
+def _train(config: TrainConfig, stream: Stream | None) -> int:
+    """The exit status."""
+    if config.recipe.device.processes > 1:
+        return _by_torchrun(config, stream)
+    _in_this_process(config, stream)
+    return 0
 
 
 def check_stage(recipe: Recipe, stage: Stage) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.stepping.job import Done, Job
 from components.tracking import log_figures
 from voco_model.errors import VocoError
 from voco_model.files import whole_file
@@ -175,3 +176,10 @@ def _verdicts(results: Sequence["CheckResult"]) -> str:
 
 def _with_examples(one: "CheckResult") -> str:
     return one.observed + (f" (such as {', '.join(one.examples)})" if one.examples and not one.success else "")
+
+
+def step(job: Job) -> Done:
+    """As a pipeline runs it: every data set of `data` in, `report` out."""
+    from components.validate_step import validate_all
+
+    return validate_all(job)

@@ -20,9 +20,11 @@ from pipelines.commands import (
     logs,
     mask,
     reproduce_paper,
+    run,
     runs,
     schedule,
     score,
+    step,
     submit,
     validate,
     world,
@@ -30,6 +32,7 @@ from pipelines.commands import (
 
 TRAINING = (align, instruct, continue_video)
 COMMANDS = (
+    run,
     demo,
     compress,
     ask,
@@ -39,6 +42,7 @@ COMMANDS = (
     ingest,
     validate,
     score,
+    step,
     *TRAINING,
     reproduce_paper,
     submit,

@@ -1,11 +1,17 @@
 """The resources of every task, by profile: what is small runs anywhere, 7B on nodes of eight GPUs."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from pipelines.resources import Environment, Resources, Toleration, Volume
+from components.training_step import recipe_path
+from pipelines.profiles import Profile
+from pipelines.resources import Environment, Resources, Toleration, Volume, configure
 from voco_model.errors import VocoError
+from voco_model.training.recipe import Device
+from voco_model.training.recipe_files import load_recipe
 
-CPU_TASKS = ("look", "ingest", "news", "validate", "summarise", "promote", "audit", "notify")
+CPU_TASKS = ("look", "ingest", "news", "validate", "refuse", "summarise", "promote", "audit", "notify")
 TRAINING_TASKS = ("align", "instruct", "bounds", "continue_video")
 ONE_GPU_TASKS = ("evaluate", "profile", "export")
 TASKS = (*CPU_TASKS, *TRAINING_TASKS, *ONE_GPU_TASKS)
@@ -41,9 +47,45 @@ def resources_for(task: str, profile: str) -> Resources:
     )
 
 
-def all_resources(profile: str) -> dict[str, Resources]:
-    """Every task's."""
-    return {task: resources_for(task, profile) for task in TASKS}
+def all_resources(profile: Profile) -> dict[str, Resources]:
+    """Every task's; how many GPUs and nodes a training step takes is its recipe's own word."""
+    size, devices = size_of(profile), devices_of(profile)
+    found = {}
+    for task in TASKS:
+        own = resources_for(task, size)
+        if (device := devices.get(task)) is not None and device.gpu is not None:
+            own = replace(own, gpus=device.gpus_per_node, gpu=device.gpu, nodes=device.nodes)
+        found[task] = own
+    return found
+
+
+def size_of(profile: Profile) -> str:
+    """The shipped profile of its size: itself, or, of a person's own file, by the GPUs of its recipes."""
+    if profile.name in PROFILES:
+        return profile.name
+    devices = devices_of(profile).values()
+    if not any(device.gpu for device in devices):
+        return "small"
+    return "7b-multinode" if any(device.nodes > 1 for device in devices) else "7b-8gpu"
+
+
+def devices_of(profile: Profile) -> dict[str, Device]:
+    """What each training task's recipe runs on."""
+    found = {}
+    for task in TRAINING_TASKS:
+        path = recipe_path(str(profile.sections[task].get("recipe", "")), task)
+        found[task] = load_recipe(path).device
+    return found
+
+
+def placed(profile: Profile) -> Callable[[str, Any], None]:
+    """Gives each task of a pipeline its resources, as `compile_pipeline` asks for it."""
+    asked = all_resources(profile)
+
+    def place(task: str, node: Any) -> None:
+        configure(node, asked[task])
+
+    return place
 
 
 def _small(task: str, profile: str) -> Resources:

@@ -37,6 +37,8 @@ class IngestConfig:
     """Write shards; without them, the manifest alone."""
     previous: Path | None = None
     """An earlier version: media that did not change since are not read again."""
+    source_name: str | None = None
+    """What the data set says that it comes from; None: the source's own address."""
     pins: Path | None = None
     """An earlier version whose S3 object versions are read again, whatever the bucket has now."""
 

@@ -158,7 +158,7 @@ class Ingestion:
             "shard_files": shards,
             "decoded": config.decode,
             "source": {
-                "uri": config.source,
+                "uri": config.source_name or config.source,
                 "annotations": config.annotations,
                 "annotations_digest": annotations_digest,
                 "annotations_version": stamp.version,

@@ -1,6 +1,7 @@
 """Where data comes from: a folder, S3 or HTTP, behind one interface."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -30,6 +31,9 @@ class Source(Protocol):
 
     def fetch(self, path: str, stamp: Stamp) -> Path | str | MediaFault:
         """The file in that state, whole and verified, as a local file."""
+
+    def states(self, below: str) -> Iterable[tuple[str, Stamp]]:
+        """Path and state of every file below a folder; nothing where the source cannot list."""
 
     def close(self) -> None:
         """Let go of connections and threads."""

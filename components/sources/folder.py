@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from functools import lru_cache
 
 from components.sources import Stamp, unsafe
@@ -40,6 +41,15 @@ class FolderSource:
 
     def fetch(self, path: str, stamp: Stamp) -> str:
         return os.path.join(self._root, path)
+
+    def states(self, below: str) -> Iterator[tuple[str, Stamp]]:
+        for folder, names, files in os.walk(os.path.join(self._root, below)):
+            names.sort()
+            for name in sorted(files):
+                path = os.path.relpath(os.path.join(folder, name), self._root)
+                stamp = self.stamp(path)
+                if isinstance(stamp, Stamp):
+                    yield path, stamp
 
     def close(self) -> None:
         pass

@@ -1,6 +1,7 @@
 """An HTTP folder as a source: files by relative address, continued where a transfer broke off."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -61,6 +62,10 @@ class HttpSource:
                 if fault:
                     return fault
         return target
+
+    def states(self, below: str) -> Iterator[tuple[str, Stamp]]:
+        """None: HTTP has no listing; what SHA256SUMS says is part of a file's state."""
+        yield from ()
 
     def close(self) -> None:
         self._session.close()

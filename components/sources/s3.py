@@ -91,6 +91,13 @@ class S3Source:
                 persistently(self._name(path), lambda: get(path, stamp, target))
         return target
 
+    def states(self, below: str) -> Iterator[tuple[str, Stamp]]:
+        inside = below.strip("/") + "/" if below.strip("/") else ""
+        if inside.startswith(self._below):
+            yield from ((path, stamp) for path, stamp in self._stamps.items() if path.startswith(inside))
+        else:
+            yield from self._list(inside)
+
     def close(self) -> None:
         self._ranges.shutdown(cancel_futures=True)
         self._client.close()

@@ -51,9 +51,23 @@ def content_of(path: Path) -> Content:
         lines.append(f"{sha256}  {name}\n")
         entries.append({"md5": md5, "relpath": name})
         total += size
-    listed = json.dumps(sorted(entries, key=lambda e: e["relpath"]), sort_keys=True)
     whole = hashlib.sha256("".join(lines).encode()).hexdigest()
-    return Content("folder", whole, hashlib.md5(listed.encode()).hexdigest() + ".dir", total, len(entries))
+    return Content("folder", whole, md5_of_list(entries), total, len(entries))
+
+
+def folder_list(folder: Path) -> list[dict[str, str]]:
+    """A folder as DVC writes it down."""
+    return [{"md5": _read(f)[1], "relpath": f.relative_to(folder).as_posix()} for f in files_below(folder)]
+
+
+def list_bytes(entries: list[dict[str, str]]) -> bytes:
+    """That list as DVC stores it."""
+    return json.dumps(sorted(entries, key=lambda e: e["relpath"]), sort_keys=True).encode()
+
+
+def md5_of_list(entries: list[dict[str, str]]) -> str:
+    """What DVC calls a folder."""
+    return hashlib.md5(list_bytes(entries), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipelines.cluster.packages import Package
 
 PIPELINES = ("retraining", "evaluation", "promotion", "audit")
-PROFILES = ("tiny", "small", "7b-8gpu", "7b-multinode")
+CPU_IMAGE, GPU_IMAGE = "VOCO_IMAGE", "VOCO_GPU_IMAGE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pipeline", nargs="?", default="retraining", choices=PIPELINES, help="which one (default: %(default)s)"
     )
     parser.add_argument(
-        "--profile", default="7b-8gpu", help=f"sizes: {', '.join(PROFILES)}, or a folder (default: %(default)s)"
+        "--profile", default="7b-8gpu", metavar="NAME", help="its parameters (default: %(default)s)"
     )
     parser.add_argument(
-        "--image",
-        default=os.environ.get("VOCO_IMAGE"),
-        help="the steps' image, by digest (default: $VOCO_IMAGE; needed unless --package is given)",
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="settings",
+        help="a parameter on top of the profile, such as instruct.lr=1e-3; may stand again (default: none)",
     )
+    for option, variable, what in (("--image", CPU_IMAGE, "the steps'"), ("--gpu-image", GPU_IMAGE, "GPU steps'")):
+        parser.add_argument(
+            option,
+            metavar="NAME@sha256:...",
+            default=os.environ.get(variable),
+            help=f"{what} image, by digest (default: ${variable}; needed unless --package is given)",
+        )
     parser.add_argument(
         "--package", type=Path, metavar="FILE", help="a compiled pipeline instead (default: compile it now)"
     )
@@ -46,14 +56,25 @@ def package_of(options: argparse.Namespace, folder: Path) -> "Package":
     """What the options name, compiled into `folder` if need be."""
     from pipelines.cluster.packages import read_package, without_cache
 
-    package = read_package(options.package or _compiled(options, folder))
+    if options.package is None:
+        return read_package(_compiled(options, folder / "pipeline.yaml"))
+    package = read_package(options.package)
     return without_cache(package, folder / "without-cache.yaml") if options.no_cache else package
 
 
-def _compiled(options: argparse.Namespace, folder: Path) -> Path:
-    if not options.image:
-        raise VocoError("--image: no image is named; give REPOSITORY@sha256:..., or export it as VOCO_IMAGE")
-    from pipelines.compiling import compile_pipeline
+def _compiled(options: argparse.Namespace, out: Path) -> Path:
+    for option, variable, image in (
+        ("--image", CPU_IMAGE, options.image),
+        ("--gpu-image", GPU_IMAGE, options.gpu_image),
+    ):
+        if not image:
+            raise VocoError(f"{option}: no image is named; give NAME@sha256:..., or export it as {variable}")
+    from pipelines.compiling import Images, compile_pipeline
+    from pipelines.profiles import load_profile
+    from pipelines.sizes import placed
 
-    path: Path = compile_pipeline(options.pipeline, options.profile, folder / "pipeline.yaml", options.image)
-    return path
+    profile = load_profile(options.profile, options.settings)
+    images = Images(options.image, options.gpu_image)
+    return compile_pipeline(
+        options.pipeline, profile, out, images, configure=placed(profile), caching=not options.no_cache
+    )

@@ -9,11 +9,23 @@ from kfp import compiler, dsl
 from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConfig
 
 from components.train_jobs.nodes import VARIABLE, node_resources
+from pipelines.compiling import Images, compile_pipeline
+from pipelines.profiles import load_profile
 from pipelines.resources import Resources, configure
-from pipelines.sizes import CONFIG, CPU_TASKS, PROFILES, TASKS, TRAINING_TASKS, WORK, all_resources, resources_for
+from pipelines.sizes import (
+    CONFIG,
+    CPU_TASKS,
+    PROFILES,
+    TASKS,
+    TRAINING_TASKS,
+    WORK,
+    all_resources,
+    placed,
+    resources_for,
+    size_of,
+)
 from tests.infra.manifests import KUBERNETES, ROOT
 from voco_model.errors import VocoError
-from voco_model.training.recipe_files import load_recipe
 
 
 @dsl.component(base_image="python:3.11", install_kfp_package=False)
@@ -128,21 +140,47 @@ def test_the_cluster_s_manifests_have_what_pods_refer_to():
     assert set(kinds["ConfigMap"]["data"]) >= set(CONFIG.keys)
     assert kinds["ConfigMap"]["data"]["VOCO_WORK"].startswith(WORK.path)
     nodes = (ROOT / "infra/terraform/nodes.tf").read_text()
-    for resources in (all_resources(p) for p in PROFILES):
+    for resources in (all_resources(load_profile(p)) for p in PROFILES):
         for one in resources.values():
             assert all(f'"{label}"' in nodes for label in one.selector())
 
 
-@pytest.mark.parametrize("profile", ["7b-8gpu", "7b-multinode"])
-@pytest.mark.parametrize("stage", ["align", "instruct", "continue_video"])
-def test_resources_agree_with_the_recipes(profile, stage):
-    recipe = load_recipe(ROOT / f"pipelines/configs/{profile}/{stage}.yaml")
-    asked = resources_for(stage, profile)
-    assert (recipe.device.nodes, recipe.device.gpus_per_node, recipe.device.gpu) == (
-        asked.nodes,
-        asked.gpus,
-        asked.gpu,
+@pytest.mark.parametrize("name", PROFILES)
+def test_resources_agree_with_the_recipes(name):
+    profile = load_profile(name)
+    for task, asked in all_resources(profile).items():
+        assert asked == resources_for(task, name), task
+
+
+def test_a_person_s_own_profile_takes_what_its_recipes_say(tmp_path):
+    shipped = ROOT / "pipelines/configs"
+    (tmp_path / "two.yaml").write_text(
+        f"extends: {shipped}/7b-8gpu/instruct.yaml\n"
+        "data: {micro_batch: 4}\ndevice: {gpus_per_node: 4, nodes: 2}\n"
     )
+    (tmp_path / "own.yaml").write_text(
+        f"extends: {shipped}/7b-8gpu/pipeline.yaml\ninstruct: {{recipe: {tmp_path}/two.yaml}}\n"
+    )
+    profile = load_profile(str(tmp_path / "own.yaml"))
+    assert size_of(profile) == "7b-multinode"
+    asked = all_resources(profile)
+    assert (asked["instruct"].nodes, asked["instruct"].gpus) == (2, 4)
+    assert (asked["align"].nodes, asked["align"].gpus) == (1, 8)
+    assert size_of(load_profile(str(shipped / "tiny/pipeline.yaml"))) in ("small", "tiny")
+
+
+def test_the_real_pipeline_is_placed(tmp_path):
+    """Every task of it has resources, inside conditions and loops too."""
+    profile = load_profile("7b-8gpu")
+    images = Images(f"voco@sha256:{'0' * 64}", f"voco-gpu@sha256:{'1' * 64}")
+    path = compile_pipeline("retraining", profile, tmp_path / "p.yaml", images, configure=placed(profile))
+    pipeline, platform = yaml.safe_load_all(path.read_text())
+    settings = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for name, executor in pipeline["deploymentSpec"]["executors"].items():
+        pod = ParseDict(settings[name], KubernetesExecutorConfig())
+        on_gpu = "accelerator" in executor["container"]["resources"]
+        assert pod.node_selector.labels["voco/pool"] == ("gpu" if on_gpu else "cpu"), name
+        assert executor["container"]["image"] == (images.gpu if on_gpu else images.cpu), name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The steps as Kubeflow components: thin, one file each; the work is in `components/STEP.py`."""

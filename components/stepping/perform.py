@@ -1,0 +1,156 @@
+"""Doing a step's work: digests before and after, the record, its copies, and what MLflow is told."""
+
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.dvc_keeping import keep
+from components.stepping.digests import Content, content_of, text_digest
+from components.stepping.events import say
+from components.stepping.job import Done, Job
+from components.stepping.record import Record, config_digest, environment
+from components.tracking import Sink, sink_for
+from voco_model.errors import VocoError
+
+NO_RUN = "by-hand"
+Tell = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which step is to be done, with what, to where."""
+
+    step: str
+    """The module of `components/`."""
+    task: str
+    """Its section in the parameters; a step may be in the graph twice."""
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+    record: Path | None = None
+    """Where the record goes."""
+    label: str | None = None
+    """What a run's page calls it, where one task is done several times."""
+
+
+def perform(given: Assignment, also: Tell | None = None) -> Done:
+    """Do it, and write its record; an error leaves none. `also` takes the figures that come on the way."""
+    label = given.label or given.task
+    with sink_for(label) as sink:
+        say(label, "started")
+        started, clock = datetime.now(UTC), time.perf_counter()
+        inputs = {name: content_of(path) for name, path in given.inputs.items()}
+        sink.start(_parameters(given), {"voco.task": given.task, "voco.step": given.step})
+        done = _do(given, _work_folder(given, inputs), sink, also)
+        outputs = {name: content_of(path) for name, path in given.outputs.items()}
+        record = _record(given, done, inputs, outputs, started, time.perf_counter() - clock)
+        _tell(sink, given, record, done)
+        paths = {name: str(path.absolute()) for name, path in given.outputs.items()}
+        say(label, "ended", seconds=record.seconds, outputs=paths, values=dict(done.values))
+    return done
+
+
+def _do(given: Assignment, work: Path, sink: Sink, also: Tell | None) -> Done:
+    function = getattr(importlib.import_module(f"components.{given.step}"), "step", None)
+    if function is None:
+        raise VocoError(f"{given.step}: no step of that name")
+    for path in given.outputs.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+
+    def tell(step: int, figures: Mapping[str, float]) -> None:
+        sink.figures(step, figures)
+        if also is not None:
+            also(step, figures)
+        say(given.label or given.task, "figures", step=step, figures=dict(figures))
+
+    done: Done = function(Job(given.task, given.settings, given.inputs, given.outputs, work, tell))
+    for name, path in given.outputs.items():
+        if not path.exists():
+            raise VocoError(f"{given.task}: output {name} was not written to {path}")
+    return done
+
+
+def _work_folder(given: Assignment, inputs: Mapping[str, Content]) -> Path:
+    """The same for every try of the same work, so that training goes on from its checkpoint."""
+    what = {"config": dict(given.settings), "inputs": {name: one.sha256 for name, one in inputs.items()}}
+    what["code"] = environment()["code"].sha256
+    return voco_work() / given.task / text_digest(what)[:16]
+
+
+def voco_home() -> Path:
+    """Where everything that is made here lies, unless configured otherwise."""
+    return Path(os.environ.get("VOCO_HOME") or ".voco").absolute()
+
+
+def voco_work() -> Path:
+    """Where steps keep what they need should they be started again; a shared volume on a cluster."""
+    return Path(os.environ.get("VOCO_WORK") or voco_home() / "work").absolute()
+
+
+def _record(
+    given: Assignment,
+    done: Done,
+    inputs: Mapping[str, Content],
+    outputs: Mapping[str, Content],
+    started: datetime,
+    seconds: float,
+) -> Record:
+    seed = given.settings.get("seed")
+    record = Record(
+        run=os.environ.get("VOCO_RUN") or NO_RUN,
+        task=given.label or given.task,
+        step=given.step,
+        started=started.isoformat(timespec="milliseconds"),
+        seconds=round(seconds, 3),
+        config=given.settings,
+        config_sha256=config_digest(given.settings),
+        seed=seed if isinstance(seed, int) else None,
+        inputs=inputs,
+        outputs=outputs,
+        figures=dict(done.figures),
+        values=dict(done.values),
+        kept=_kept(given),
+        **environment(),
+    )
+    if given.record is not None:
+        record.write(given.record)
+    return record
+
+
+def _kept(given: Assignment) -> dict[str, str]:
+    """Every output under its digest in the remote, where there is one."""
+    remote = os.environ.get("VOCO_DVC_REMOTE")
+    return {name: keep(path, remote) for name, path in given.outputs.items()} if remote else {}
+
+
+def _parameters(given: Assignment) -> dict[str, str]:
+    """The section, a parameter for each key; MLflow takes texts."""
+    return {f"{given.task}.{key}": str(value)[:500] for key, value in _flat(given.settings).items()}
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
+
+
+def _tell(sink: Sink, given: Assignment, record: Record, done: Done) -> None:
+    """The last figures, the record, and the pages that a person reads."""
+    sink.figures(0, {"seconds": record.seconds} | dict(done.figures))
+    sink.tags({"voco.record_sha256": record.sha256} | {f"output.{k}": v.sha256 for k, v in record.outputs.items()})
+    files = [*([given.record] if given.record else []), *done.reports]
+    sink.files([path for path in files if path.is_file()])
+
+
+def refuse(error: VocoError) -> None:
+    """One line, as on the command line, and a failure."""
+    print(f"voco: error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
