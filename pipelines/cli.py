@@ -11,9 +11,12 @@ from huggingface_hub.errors import StrictDataclassError
 from pipelines.commands import (
     align,
     ask,
+    completion,
     compress,
     continue_video,
     demo,
+    doctor,
+    dry_run,
     import_checkpoint,
     ingest,
     instruct,
@@ -49,6 +52,9 @@ COMMANDS = (
     schedule,
     runs,
     logs,
+    dry_run,
+    doctor,
+    completion,
 )
 
 

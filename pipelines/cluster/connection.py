@@ -45,7 +45,7 @@ def find_address(environment: Mapping[str, str] = os.environ, token_file: Path |
 class Cluster:
     """KFP's services at an address. `check` first: it starts nothing, and finds what is wrong."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, connect: float = CONNECT, answer: float = ANSWER) -> None:
         import kfp_server_api
         import urllib3
 
@@ -57,7 +57,7 @@ class Cluster:
             configuration.api_key_prefix["authorization"] = "Bearer"
         self.client = kfp_server_api.ApiClient(configuration)
         pool = self.client.rest_client.pool_manager.connection_pool_kw
-        pool |= {"timeout": urllib3.Timeout(connect=CONNECT, read=ANSWER), "retries": False}
+        pool |= {"timeout": urllib3.Timeout(connect=connect, read=answer), "retries": False}
 
     def check(self) -> None:
         """That somebody answers, knows us, and has the namespace."""
