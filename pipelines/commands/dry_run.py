@@ -46,7 +46,7 @@ def as_text(plan: "Plan") -> str:
     from pipelines.commands.columns import as_columns
 
     assert plan.prices is not None
-    rows = [("TASK", "NODES", "GPUS", "MEMORY", "TIME", plan.prices.currency)]
+    rows: list[tuple[str, ...]] = [("TASK", "NODES", "GPUS", "MEMORY", "TIME", plan.prices.currency)]
     rows += [_row(one) for one in plan.tasks]
     table = plan.prices
     return "\n".join(

@@ -1,6 +1,7 @@
 """`voco dry-run`: what would run, where, for how long, at what price."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -9,28 +10,23 @@ from pipelines.cli import main
 from pipelines.planning.plan import plan_of
 from pipelines.planning.prices import SHIPPED, load_prices
 from pipelines.profiles import load_profile
-from pipelines.sizes import TASKS, TRAINING_TASKS, resources_for
+from pipelines.sizes import TASKS, resources_for
 from pipelines.tasks import READS
-from tests.infra.manifests import ROOT
 from voco_model.errors import VocoError
 
 
-@pytest.fixture
-def own(tmp_path):
-    """7b-8gpu with models so small that foretelling them is quick."""
-    small = "".join(f"{task}: {{set: {{expected.shape: tiny}}}}\n" for task in TRAINING_TASKS)
-    path = tmp_path / "own.yaml"
-    path.write_text(f"extends: {ROOT}/pipelines/configs/7b-8gpu/pipeline.yaml\n{small}")
-    return path
-
-
-def test_a_profile_for_gpus_is_foretold_and_priced(capsys, own):
-    assert main(["dry-run", "--profile", str(own), "--set", "evaluate.benchmarks=[gqa, pope]"]) == 0
+def test_a_profile_for_gpus_is_foretold_and_priced(capsys, monkeypatch):
+    """The foretelling itself has tests of its own, and is slow."""
+    seen = SimpleNamespace(hours=2.3, need=SimpleNamespace(total=37e9), verdict=None)
+    monkeypatch.setattr("voco_model.training.foresight.foresee", lambda recipe: seen)
+    assert main(["dry-run", "--profile", "7b-8gpu", "--set", "evaluate.benchmarks=[gqa, pope]"]) == 0
     said = capsys.readouterr().out
     lines = {line.split()[0]: line for line in said.partition("\n\n")[0].splitlines()}
     assert set(lines) == {"TASK", *READS}
     assert set(READS) == set(TASKS) - {"refuse"}
-    assert re.search(r"pool=gpu gpu=h100 capacity=spot +1 x 8 H100-80GB +\d+ GB of each GPU", lines["instruct"])
+    assert re.search(
+        r"pool=gpu gpu=h100 capacity=spot +1 x 8 H100-80GB +37 GB of each GPU +2.3 h", lines["instruct"]
+    )
     assert re.search(r"pool=cpu +- +28Gi asked for +~8.0 h", lines["ingest"])
     assert lines["evaluate"].startswith("evaluate x 2")
     assert re.search(r"about [\d,.]+ h from first to last, about [\d,.]+ USD", said)
