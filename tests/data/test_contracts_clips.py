@@ -98,7 +98,7 @@ def test_a_benchmarks_clip_is_found_by_its_bytes_and_by_its_looks(source, root, 
     assert not outcome.passed
     (stolen, digest, its_bytes), (shrunk, near, its_looks) = reasons(outcome)
     assert (stolen, digest, shrunk, near) == ("stolen", "leak_digest", "shrunk", "leak_near")
-    assert its_bytes.startswith("is a benchmark's picture: ")
+    assert its_bytes.startswith("is a benchmark's picture or clip: ")
     assert its_bytes.endswith(exact.name)
-    assert its_looks.startswith("looks like a benchmark's picture: ")
+    assert its_looks.startswith("looks like a benchmark's picture or clip: ")
     assert alike.name in its_looks
