@@ -103,7 +103,7 @@ class VocoCaching:
     def compress_apart(
         self, pixel_values: Tensor, n_voco: int | None, image_digests: list[str], prefix_ids: list[int], place: int
     ) -> list[VocoCache]:
-        """Images of conversations of their own, together: each is compressed where a conversation's first stands."""
+        """Images of different conversations, together: each stands where a conversation's first does."""
         n_voco = self.check_n_voco(n_voco)
         whole = self._compress_chunk(pixel_values, n_voco, image_digests, prefix_ids, place, -n_voco)
         gap = config_gap(self.config)

@@ -2,14 +2,14 @@
 
 outcome = evaluate_model(Evaluation("gqa", model, data / "gqa", out, n_voco=(1, 8), upper=bounds))
 
-The bounds are one model, trained with its vision tokens in sight: reading them it is the upper bound, reading through
-the rule, which it never learned, the lower.
+The bounds are one model, trained with its vision tokens in sight: reading them it is the upper bound, reading
+through the rule, which it never learned, the lower.
 """
 
 import gc
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -42,7 +42,7 @@ class Evaluation:
     """The bounds' model."""
     limit: int | None = None
     """At most so many questions, about pictures drawn by their names: a larger limit asks these and more."""
-    asking: Asking = Asking()
+    asking: Asking = field(default_factory=Asking)
     kept: Path | None = None
     """Where answers are kept until all are there, so that a run that was cut short asks nothing twice."""
 
@@ -95,7 +95,7 @@ def _read(
     plan: Sequence[tuple[str, Reading]],
     tell: Tell,
 ) -> tuple[list[tuple[str, int | None, Result]], str]:
-    """One model's results, a row for each way of reading, and its digest. Only one model is in memory at a time."""
+    """One model's results, a row for each way of reading, and its digest. One model is in memory at a time."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assistant = Assistant.from_pretrained(folder, device=device)
     readings = [reading for _, reading in plan]

@@ -36,7 +36,7 @@ class Journal:
         self._file.seek(whole)
 
     def _read(self, path: Path) -> int:
-        """Take the answers that are there; the end of the last whole line, after which a killed writer left a part."""
+        """Take the answers that are there; where whole lines end and what a killed writer left begins."""
         whole = 0
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
             try:

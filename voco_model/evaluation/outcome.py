@@ -1,4 +1,4 @@
-"""What a model scored on one benchmark, by each way of reading: kept so that it can be compared and resampled later.
+"""What a model scored on one benchmark, by each way of reading, kept to be compared and resampled later.
 
 FOLDER/
   result.json       every figure, the headline with its interval, for each way of reading
@@ -111,12 +111,13 @@ def read_outcome(folder: Path) -> Outcome:
         raise VocoError(f"{folder}: not an evaluation's result ({error}); run `voco eval` again") from None
 
 
-def outcomes_below(folder: Path) -> list[Outcome]:
-    """The result in a folder, or those in its folders."""
-    found = [folder] if (folder / RESULT).is_file() else [path.parent for path in folder.glob(f"*/{RESULT}")]
-    if not found:
+def result_folders(folder: Path) -> list[Path]:
+    """The folder itself if it holds a result, or those in it that do."""
+    if (folder / RESULT).is_file():
+        return [folder]
+    if not (found := sorted(path.parent for path in folder.glob(f"*/{RESULT}"))):
         raise VocoError(f"{folder}: no {RESULT} in it or in its folders; give what `voco eval` wrote")
-    return [read_outcome(path) for path in sorted(found)]
+    return found
 
 
 def write_items(folder: Path, results: Mapping[str, Result]) -> None:

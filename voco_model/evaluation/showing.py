@@ -1,4 +1,4 @@
-"""What a model is shown with a question: its picture, its clip's frames, or nothing; looked at once for all of them."""
+"""What a model is shown with a question: its picture, its clip's frames, or nothing."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def check_media(benchmark: Benchmark, root: Path, questions: Iterable[Question])
 
 
 class Shown:
-    """The pictures and clips of a few questions. Those of others are forgotten when they are no longer asked for."""
+    """The pictures and clips of a few questions at a time, each looked at once for all that ask about it."""
 
     def __init__(self, assistant: Assistant, benchmark: Benchmark, root: Path, frames: int) -> None:
         self.assistant, self.benchmark, self.root, self.frames = assistant, benchmark, root, frames
