@@ -1,4 +1,4 @@
-"""What is known of a model when it is judged: its tables, its answers' scores, its efficiency, its data's verdict."""
+"""What is known of a model when it is judged: tables, answers' scores, efficiency, the validation of its data."""
 
 import json
 import math
