@@ -6,8 +6,8 @@ from pathlib import Path
 
 from components.ingesting.sets import SUMMARY
 from components.promoting.registry import MODEL, Registry, Version, check_name
+from components.stepping.code import code
 from components.stepping.job import Done, Job
-from components.stepping.record import code
 from components.tracking import tracking_uri
 from voco_model.errors import VocoError
 

@@ -11,9 +11,9 @@ from components.promoting.evidence import Evidence
 from components.promoting.gate import SHIPPED, Gate, load_gate
 from components.promoting.registry import CHALLENGER, CHAMPION, EXPORTED, MODEL, Registry, Version, check_name
 from components.promoting.verdict import Verdict, judge
+from components.stepping.code import code
 from components.stepping.digests import content_of
 from components.stepping.job import Done, Job
-from components.stepping.record import code
 from components.tracking import tracking_uri
 from components.tracking.runs import open_run
 from voco_model.errors import VocoError

@@ -1,4 +1,4 @@
-"""What is known of a model when it is judged: its tables, its answers' scores, its efficiency, its data's verdict."""
+"""What is known of a model when it is judged: tables, answers' scores, efficiency, the validation of its data."""
 
 import json
 import math
@@ -12,9 +12,10 @@ import numpy as np
 from voco_model.errors import VocoError
 from voco_model.evaluation.benchmark import Shares
 
-TABLES, ITEMS, EFFICIENCY, RESULT = "tables.json", "items", "efficiency.json", "result.json"
-RETENTION = "retention, %"
-AVERAGE = "average"
+TABLES, EFFICIENCY, RESULT = "tables.json", "efficiency.json", "result.json"
+BENCHMARKS, ITEMS = "benchmarks", "items.parquet"
+RETENTION, MEAN = "retention, %", "mean"
+"""The table, and its metric over all benchmarks."""
 Items = Mapping[str, tuple[str, float]]
 """Question to its picture and score."""
 
@@ -49,7 +50,7 @@ class Evidence:
     def retention(self, n_voco: int) -> Figure | None:
         """On average over the benchmarks; None where it was not measured."""
         for row in self._rows():
-            if row.get("metric") == RETENTION and row.get("row") == AVERAGE and row.get("n_voco") == n_voco:
+            if row.get("table") == RETENTION and row.get("metric") == MEAN and row.get("n_voco") == n_voco:
                 return _figure(row)
         return None
 
@@ -62,22 +63,24 @@ class Evidence:
 
     def benchmarks(self) -> list[str]:
         """Those whose answers were kept question by question."""
-        return sorted(path.stem for path in (self.tables / ITEMS).glob("*.jsonl"))
+        return sorted(path.parent.name for path in (self.tables / BENCHMARKS).glob(f"*/{ITEMS}"))
 
     def items(self, benchmark: str, n_voco: int) -> Items:
-        """Question to its picture and score, read with so many tokens."""
-        path = self.tables / ITEMS / f"{benchmark}.jsonl"
+        """Question to its picture and score, read with so many tokens; those that do not count are left out."""
+        path = self.tables / BENCHMARKS / benchmark / ITEMS
         if not path.is_file():
             return {}
-        found = {}
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            try:
-                item = json.loads(line)
-                if item["reading"] == f"voco {n_voco}":
-                    found[str(item["question"])] = (str(item["group"]), float(item["score"]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise VocoError(f"{path}: line {number} is no scored question ({error})") from None
-        return found
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = ["reading", "question_id", "group", "score", "counts"]
+        try:
+            read = pq.read_table(path, columns=columns, filters=[("reading", "=", f"voco_{n_voco}")])
+            rows = read.to_pylist()
+            return {str(r["question_id"]): (str(r["group"]), float(r["score"])) for r in rows if r["counts"]}
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            why = " ".join(str(error).split())[:200]
+            raise VocoError(f"{path}: no scored answers ({why}); run the step summarise again") from None
 
     def _rows(self) -> Sequence[Mapping[str, Any]]:
         path = self.tables / TABLES

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.tracking.figures import _reachable
-from components.tracking.runs import client_of
+from components.tracking.runs import SQLITE, client_of
 from voco_model.errors import VocoError
 
 MODEL = "voco-llama"
@@ -124,7 +124,7 @@ class Registry:
         aliases = [f"@{name}" for name in sorted(model.aliases)] if model else []
         if not numbers:
             return "nothing is registered under that name"
-        return f"there are {', '.join(f'/{n}' for n in reversed(numbers))}{' and ' * bool(aliases)}{', '.join(aliases)}"
+        return f"there are {', '.join([*(f'/{number}' for number in reversed(numbers)), *aliases])}"
 
 
 def check_name(name: str) -> str:
@@ -132,6 +132,22 @@ def check_name(name: str) -> str:
     if not name or any(sign in name for sign in "/@:'\"%\\") or name != name.strip():
         raise VocoError(f"{name!r}: no name for a registered model; use letters, digits, dashes")
     return name
+
+
+def split_name(written: str) -> tuple[str, str]:
+    """`MODEL`, `MODEL@alias` or `MODEL/version` as name and rest."""
+    for sign in "@/":
+        name, found, rest = written.partition(sign)
+        if found:
+            return check_name(name), sign + rest
+    return check_name(written), ""
+
+
+def existing_registry(uri: str, name: str) -> Registry:
+    """One to be read: a local database that is not there is a mistake, and none is made."""
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+        raise VocoError(f"{uri}: no registry there; run `voco run` first, or set MLFLOW_TRACKING_URI or VOCO_HOME")
+    return Registry(uri, name)
 
 
 def _version(found: Any) -> Version:

@@ -7,7 +7,7 @@ import pytest
 from components.promoting.evidence import Evidence
 from components.promoting.gate import Gate, load_gate
 from components.promoting.verdict import judge
-from tests.components.promoting.models import left_by_steps, row
+from tests.components.promoting.models import left_by_steps, read_items, row, write_items
 from voco_model.errors import VocoError
 
 
@@ -67,7 +67,7 @@ def test_every_criterion_is_looked_at(tmp_path):
 def test_a_missing_figure_bound_report_or_efficiency_never_passes(tmp_path):
     gate = Gate.model_validate({"retention": [{"n_voco": 8, "at_least": 1}], "cache": {"at_most_share": 1.0}})
     ours = left_by_steps(tmp_path / "ours")
-    (ours["tables"] / "tables.json").write_text(json.dumps([row("average", 8, (70.0, None, None))]))
+    (ours["tables"] / "tables.json").write_text(json.dumps([row("mean", 8, (70.0, None, None))]))
     (ours["efficiency"] / "efficiency.json").unlink()
     (ours["report"] / "result.json").unlink()
     verdict = judge(gate, evidence(ours), None, ours["report"])
@@ -93,16 +93,15 @@ def test_the_champion_is_compared_question_by_question(tmp_path, theirs, margin,
 def test_what_cannot_be_compared_is_said(tmp_path):
     gate = Gate.model_validate({"champion": {"n_voco": 8, "margin": 5}, "validation": False})
     ours, champion = left_by_steps(tmp_path / "ours"), left_by_steps(tmp_path / "champion")
-    items = ours["tables"] / "items" / "gqa.jsonl"
-    other = items.read_text()
-    (champion["tables"] / "items" / "pope.jsonl").write_text(other)
-    (ours["tables"] / "items" / "vqav2.jsonl").write_text(other)
-    items.write_text(other.replace('"question": "', '"question": "new-'))
+    items = read_items(ours["tables"], "gqa")
+    write_items(champion["tables"], "pope", items)
+    write_items(ours["tables"], "vqav2", items)
+    write_items(ours["tables"], "gqa", [one | {"question_id": f"new-{one['question_id']}"} for one in items])
     verdict = judge(gate, evidence(ours), evidence(champion), ours["report"])
     found = {one.criterion: (one.passed, one.why) for one in verdict.criteria}
     assert found["champion on gqa"] == (False, "the two answered different questions; evaluate both on the same")
     assert found["champion on pope"] == (False, "the challenger's answers are missing")
     assert found["champion on vqav2"] == (True, "new to the champion")
-    items.write_text("{}\n")
-    with pytest.raises(VocoError, match="line 1 is no scored question"):
+    write_items(ours["tables"], "gqa", [{"reading": "voco_8"}])
+    with pytest.raises(VocoError, match="no scored answers"):
         judge(gate, evidence(ours), evidence(champion), ours["report"])
