@@ -1,5 +1,1 @@
-<<<<<<< HEAD
 """What the export step is made of."""
-=======
-"""The parts of the export step."""
->>>>>>> late2
