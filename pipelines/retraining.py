@@ -80,10 +80,10 @@ def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> 
             # A JSON array of what decides the training: with other settings, the same data is news again.
             training = f"[{align_config},{instruct_config},{bounds_config},{continue_video_config}]"
             asked = put(news(config=news_config, training=training, data=data), "news", "Anything new?")
-            with dsl.If(asked.outputs["decision"] == "train", name="Something new"):
+            with dsl.If(asked.outputs["Output"] == "train", name="Something new"):
                 checked = put(validate(config=validate_config, data=data), "validate", "Validate data")
-                with dsl.If(checked.outputs["passed"] == "no", name="Data refused"):
-                    put(refuse(reason=checked.outputs["reason"]), "refuse", "Stop")
+                with dsl.If(checked.outputs["Output"] == "no", name="Data refused"):
+                    put(refuse(report=checked.outputs["report"]), "refuse", "Stop")
                 with dsl.Else(name="Data accepted"):
                     aligned = put(align(config=align_config, data=data), "align", "Align on captions")
                     start = aligned.outputs["model"]
