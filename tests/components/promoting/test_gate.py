@@ -76,8 +76,13 @@ def test_a_missing_figure_bound_report_or_efficiency_never_passes(tmp_path):
 
 @pytest.mark.parametrize(
     ("theirs", "margin", "by", "passed"),
-    [(range(30), 0, "value", True), (range(34), 5, "value", False), (range(31), 5, "value", True)]
-    + [(range(31), 5, "low", False), (range(10), 0, "low", True)],
+    [
+        (range(30), 0, "value", True),
+        (range(34), 5, "value", False),
+        (range(31), 5, "value", True),
+        (range(31), 5, "low", False),
+        (range(10), 0, "low", True),
+    ],
 )
 def test_the_champion_is_compared_question_by_question(tmp_path, theirs, margin, by, passed):
     gate = Gate.model_validate(
