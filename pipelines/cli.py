@@ -11,6 +11,7 @@ from huggingface_hub.errors import StrictDataclassError
 from pipelines.commands import (
     align,
     ask,
+    audit,
     compress,
     continue_video,
     demo,
@@ -39,6 +40,7 @@ COMMANDS = (
     validate,
     score,
     step,
+    audit,
     *TRAINING,
     reproduce_paper,
 )
