@@ -29,7 +29,7 @@ def test_the_shipped_gate_is_read_and_named_by_its_content():
         ("retention: [{n_voco: 8, at_least: .nan}]", "retention.0.at_least"),
         ("retention: [{n_voco: 8, at_least: 5, by: high}]", "retention.0.by"),
         ("champion: {n_voco: 8, margin: -1}", "champion.margin"),
-        ("cache: {at_most: 1}", "cache.at_most"),
+        ("cache: {n_voco: 8, at_most: 1}", "cache.at_most"),
         ("speed: fast", "speed"),
         ("validation: false", "asks for nothing"),
         ("[", "no gate can be read"),
