@@ -37,7 +37,7 @@ from components.kubeflow.promote import promote
 from components.kubeflow.refuse import refuse
 from components.kubeflow.summarise import summarise
 from components.kubeflow.validate import validate
-from pipelines.caching import Caching
+from pipelines.caching import Caching, Putter
 from pipelines.profiles import Profile
 
 NAME = "voco-retraining"
@@ -47,13 +47,7 @@ Place = Callable[[str, dsl.PipelineTask], None]
 
 def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> Any:  # noqa: B008 - frozen
     """The pipeline with the profile's sections as its parameters' defaults."""
-    text = profile.section
-
-    def put(task: dsl.PipelineTask, name: str, title: str) -> dsl.PipelineTask:
-        task.set_display_name(title)
-        task.set_caching_options(caching.allows(name))
-        place(name, task)
-        return task
+    text, put = profile.section, Putter(place, caching)
 
     @dsl.pipeline(name=NAME, description=(__doc__ or "").split("\n")[0])
     def pipeline(
