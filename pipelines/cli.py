@@ -21,13 +21,16 @@ from pipelines.commands import (
     mask,
     profile,
     reproduce_paper,
+    run,
     score,
+    step,
     validate,
     world,
 )
 
 TRAINING = (align, instruct, continue_video)
 COMMANDS = (
+    run,
     demo,
     compress,
     ask,
@@ -39,6 +42,7 @@ COMMANDS = (
     score,
     eval,
     profile,
+    step,
     *TRAINING,
     reproduce_paper,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from components.stepping.digests import canonical
+from components.stepping.digests import canonical, text_digest
 from voco_model.errors import VocoError
 
 CONFIGS = Path(__file__).with_name("configs")
@@ -30,6 +30,9 @@ SECTIONS = (
 """In the order in which they are run."""
 
 
+TRAINING = ("align", "instruct", "bounds", "continue_video")
+
+
 @dataclass(frozen=True)
 class Profile:
     """A pipeline's parameters by task."""
@@ -40,6 +43,12 @@ class Profile:
     def section(self, task: str) -> str:
         """As a component takes it: one line of JSON."""
         return canonical(self.sections.get(task, {}))
+
+    def settings(self, task: str) -> dict[str, Any]:
+        """As the step takes it, outside KFP too: `news` and `promote` are told what decides the training."""
+        told = task in ("news", "promote")
+        own = {"config_sha256": text_digest([self.sections[t] for t in TRAINING])} if told else {}
+        return dict(self.sections.get(task, {})) | own
 
     @property
     def benchmarks(self) -> list[str]:
@@ -59,16 +68,33 @@ def load_profile(name: str, settings: Sequence[str] = ()) -> Profile:
         path = Path(name)
     if not path.is_file():
         raise VocoError(f"{name}: no such profile; there are {', '.join(profile_names())}, or give a file")
+    found = _read(path)
+    for setting in settings:
+        _set(found, setting)
+    _check(found, path)
+    return Profile(name if path.parent.parent == CONFIGS else path.stem, {t: found.get(t) or {} for t in SECTIONS})
+
+
+def _read(path: Path, inner: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A file's sections on top of those of the file that it extends."""
+    if path.resolve() in inner:
+        raise VocoError(f"{path}: extends itself; take one `extends` out")
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise VocoError(f"{path}: not readable YAML ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(found, dict):
         raise VocoError(f"{path}: holds no sections; there can be {', '.join(SECTIONS)}")
-    for setting in settings:
-        _set(found, setting)
-    _check(found, path)
-    return Profile(name if path.parent.parent == CONFIGS else path.stem, {t: found.get(t) or {} for t in SECTIONS})
+    below = found.pop("extends", None)
+    return _merged(_read(path.parent / below, (*inner, path.resolve())), found) if below else found
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for name, value in above.items():
+        old = both.get(name)
+        both[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return both
 
 
 def _set(sections: dict[str, Any], setting: str) -> None:

@@ -77,7 +77,9 @@ def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> 
             looked = put(look(config=ingest_config), "look", "Look at the sources")
             ingested = put(ingest(config=ingest_config, sources=looked.outputs["sources"]), "ingest", "Ingest")
             data = ingested.outputs["data"]
-            asked = put(news(config=news_config, data=data), "news", "Anything new?")
+            # A JSON array of what decides the training: with other settings, the same data is news again.
+            training = f"[{align_config},{instruct_config},{bounds_config},{continue_video_config}]"
+            asked = put(news(config=news_config, training=training, data=data), "news", "Anything new?")
             with dsl.If(asked.outputs["decision"] == "train", name="Something new"):
                 checked = put(validate(config=validate_config, data=data), "validate", "Validate data")
                 with dsl.If(checked.outputs["passed"] == "no", name="Data refused"):
@@ -126,6 +128,7 @@ def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> 
                     judged = put(
                         promote(
                             config=promote_config,
+                            training=training,
                             exported=made.outputs["exported"],
                             tables=tables,
                             efficiency=efficiency,

@@ -106,10 +106,21 @@ def probe(path: Path | str) -> VideoInfo:
     return VideoInfo(float(end - origin), frames, width, height, -_rotation(first) % 360)
 
 
-def check_frames(path: Path | str) -> None:
-    """Decode every frame, one at a time; VocoError where one is damaged, which `probe` does not look for."""
-    for _ in _decoded(Path(path)):
-        pass
+def check_frames(path: Path | str, at: float = 0.0) -> Image.Image:
+    """Decode every frame, one at a time; VocoError where one is damaged, which `probe` does not look for.
+
+    Gives the picture that is shown `at` seconds after the first frame; past the end, the last one.
+    """
+    path = Path(path)
+    frames = _decoded(path)
+    first = next(frames, None)
+    if first is None:
+        raise VocoError(f"{path}: a video without frames; {REPAIR}")
+    origin, shown = first
+    for start, frame in frames:
+        if start - origin <= at:
+            shown = frame
+    return _upright(shown)
 
 
 def _shown_at(path: Path, origin: Fraction, times: Iterator[Fraction]) -> Iterator[Frame]:

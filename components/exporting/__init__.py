@@ -1,1 +1,1 @@
-"""The parts of the export step."""
+"""What the export step is made of."""

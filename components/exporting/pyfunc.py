@@ -1,113 +1,118 @@
-"""An export as an MLflow model made from code: signature, example, requirements, and no trace of when or where."""
+"""An MLflow model made from code around a saved model; the same content every time."""
 
 import base64
+import hashlib
 import io
-import logging
-import os
-import shutil
-import tempfile
-import warnings
-from importlib import metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import voco_model
+from voco_model.errors import VocoError
 
-CODE = Path(__file__).with_name("answering_model.py")
-REQUIRED = (
-    "mlflow",
-    "torch",
-    "transformers",
-    "tokenizers",
-    "safetensors",
-    "numpy",
-    "pillow",
-    "av",
-    "filelock",
-    "pyarrow",
-    "pydantic",
-    "pyyaml",
-    "pandas",
-)
 MODEL = "model"
+"""The folder of weights and processor inside an export."""
+CODE = Path(__file__).with_name("answering.py")
+NEEDED = ("mlflow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pillow", "av", "filelock")
+QUESTION = "What is in the picture?"
+SIDE = 16
 
 
-def add_pyfunc(folder: Path, identity: str) -> None:
-    """Make `folder`, which holds the saved model in `model/`, loadable by mlflow.pyfunc.
+def save(model: Path, out: Path) -> None:
+    """Write the MLflow model `out` with a copy of the folder `model` and of this library's code in it."""
+    from mlflow import pyfunc
 
-    identity: 32 hexadecimal digits that name the model, so that the same model is the same export.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        stand_in = work / MODEL  # MLflow copies what it is given, and a model of many gigabytes is here already
-        stand_in.mkdir()
-        (stand_in / "config.json").write_text("{}")
-        made = work / "made"
-        _save(made, stand_in, _code(work))
-        shutil.rmtree(made / "artifacts")
-        _tidy(made / "MLmodel", identity)
-        for path in sorted(made.iterdir()):
-            shutil.move(path, folder / path.name)
-
-
-def _save(made: Path, model: Path, code: Path) -> None:
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow
-
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="(?s).*type hint")
-        mlflow.pyfunc.save_model(
-            str(made),
+    with _quiet():
+        pyfunc.save_model(
+            path=str(out),
             python_model=str(CODE),
             artifacts={MODEL: str(model)},
-            code_paths=[str(code)],
-            pip_requirements=requirements(),
+            code_paths=[str(Path(voco_model.__file__).parent)],
+            pip_requirements=[f"{name}=={_release(name)}" for name in NEEDED],
             signature=_signature(),
             input_example=_example(),
         )
+    _place_model(out)
 
 
-def requirements() -> list[str]:
-    """What is installed here, without a build's suffix such as +cpu."""
-    return [f"{name}=={metadata.version(name).split('+')[0]}" for name in REQUIRED]
+def ask(exported: Path) -> str:
+    """The answer to the example, by way of MLflow: an export that cannot be asked is none."""
+    from mlflow import pyfunc
+    from transformers.utils import logging
 
-
-def _code(work: Path) -> Path:
-    """The library's sources alone."""
-    assert voco_model.__file__
-    target = work / "voco_model"
-    shutil.copytree(Path(voco_model.__file__).parent, target, ignore=shutil.ignore_patterns("__pycache__"))
-    return target
+    logging.disable_progress_bar()
+    try:
+        with _quiet():
+            answers = pyfunc.load_model(str(exported)).predict(_example()[0], params={"max_new_tokens": 4})
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise VocoError(
+            f"{exported}: the export cannot be asked ({reason}); export a model that answers"
+        ) from error
+    return str(answers[0])
 
 
 def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    asked = Schema([ColSpec("string", "image"), ColSpec("string", "question")])
-    params = ParamSchema([ParamSpec("max_new_tokens", "long", 64), ParamSpec("n_voco", "long", 0)])
-    return ModelSignature(asked, Schema([ColSpec("string")]), params)
+    return ModelSignature(
+        inputs=Schema([ColSpec("string", "image"), ColSpec("string", "question")]),
+        outputs=Schema([ColSpec("string")]),
+        params=ParamSchema([ParamSpec("max_new_tokens", "long", 64), ParamSpec("n_voco", "long", 0)]),
+    )
 
 
-def _example() -> Any:
+def _example() -> tuple[Any, dict[str, int]]:
+    """A small picture with a question, and the parameters."""
     import pandas
     from PIL import Image
 
-    buffer = io.BytesIO()
-    Image.new("RGB", (32, 32), (200, 30, 30)).save(buffer, "PNG")
-    shown = base64.b64encode(buffer.getvalue()).decode()
-    return pandas.DataFrame({"image": [shown], "question": ["What colour is it?"]})
+    file = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE), (200, 30, 30)).save(file, "PNG")
+    image = base64.b64encode(file.getvalue()).decode()
+    return pandas.DataFrame({"image": [image], "question": [QUESTION]}), {"max_new_tokens": 64, "n_voco": 0}
 
 
-def _tidy(path: Path, identity: str) -> None:
-    """The saved model lies beside MLmodel and not in a copy; nothing says when and where it was exported."""
-    about = yaml.safe_load(path.read_text("utf-8"))
-    about["flavors"]["python_function"]["artifacts"] = {MODEL: {"path": MODEL, "uri": MODEL}}
-    about["flavors"]["python_function"]["model_code_path"] = CODE.name
-    about["model_uuid"] = identity
-    for key in ("utc_time_created", "model_id", "model_size_bytes", "run_id", "artifact_path"):
-        about.pop(key, None)
-    path.write_text(yaml.safe_dump(about, sort_keys=True), "utf-8")
+def _place_model(out: Path) -> None:
+    """The model's folder beside `MLmodel`, and nothing in that which differs from one export to the next."""
+    import yaml
+
+    (out / "artifacts" / MODEL).rename(out / MODEL)
+    (out / "artifacts").rmdir()
+    path = out / "MLmodel"
+    described: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    flavor = described["flavors"]["python_function"]
+    flavor["artifacts"] = {MODEL: {"path": MODEL, "uri": MODEL}}
+    flavor["model_code_path"] = CODE.name
+    for changing in ("utc_time_created", "model_uuid", "model_id"):
+        described.pop(changing, None)
+    text = yaml.safe_dump(described, sort_keys=True)
+    described["model_uuid"] = hashlib.sha256(text.encode()).hexdigest()[:32]
+    path.write_text(yaml.safe_dump(described, sort_keys=True), "utf-8")
+
+
+def _release(package: str) -> str:
+    """The installed version, without the part that names a build for one machine."""
+    return version(package).split("+")[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow advises and shows its progress on stderr; errors still show."""
+    import logging
+    import os
+
+    logger, bars = logging.getLogger("mlflow"), "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    level, shown = logger.level, os.environ.get(bars)
+    logger.setLevel(logging.ERROR)
+    os.environ[bars] = "false"
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        os.environ.pop(bars, None)
+        if shown is not None:
+            os.environ[bars] = shown

@@ -97,6 +97,7 @@ class Sets:
             own = common | one | {"name": name, "out": out / name, "previous": earlier}
             own |= {"source": str(world), "source_name": SMALL_WORLD} if drawn else {"source": source}
             reports[name] = ingest(IngestConfig.from_mapping(own))
+            (out / f".{name}.lock").unlink(missing_ok=True)
         self._take_benchmarks(out / BENCHMARKS, work, world)
         _summarise(out, reports)
         return reports

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.stepping.digests import text_digest
 from components.stepping.job import Done
 from components.stepping.perform import Assignment, perform, refuse
 from voco_model.errors import VocoError
@@ -52,6 +53,11 @@ def run(
     if page is not None:
         _show(page, done)
     return done
+
+
+def training_digest(training: str) -> dict[str, str]:
+    """The setting that says how a model was trained. training: the training tasks' sections, as a JSON array."""
+    return {"config_sha256": text_digest(json.loads(training))}
 
 
 def _show(page: Any, done: Done) -> None:

@@ -8,10 +8,12 @@ from components.kubeflow.component import component
 
 
 @component
-def news(config: str, data: Input[Dataset]) -> NamedTuple("News", [("decision", str), ("reason", str)]):  # type: ignore[valid-type]
+def news(config: str, training: str, data: Input[Dataset]) -> NamedTuple(
+    "News", [("decision", str), ("reason", str)]
+):  # type: ignore[valid-type]
     """Asks the registry, so it is never answered from the cache."""
-    from components.kubeflow.adapter import run
+    from components.kubeflow.adapter import run, training_digest
 
-    values = run("news", config, inputs={"data": data}).values
+    values = run("news", config, inputs={"data": data}, extra=training_digest(training)).values
     print(f"{values['decision']}: {values['reason']}")
     return values["decision"], values["reason"]

@@ -10,6 +10,7 @@ from components.kubeflow.component import component
 @component
 def promote(
     config: str,
+    training: str,
     exported: Input[Model],
     tables: Input[Artifact],
     efficiency: Input[Artifact],
@@ -21,7 +22,7 @@ def promote(
     record: Output[Artifact],
 ) -> NamedTuple("Verdict", [("verdict", str), ("version", str), ("reason", str)]):  # type: ignore[valid-type]
     """A gate that is not met is an answer, not a failure."""
-    from components.kubeflow.adapter import run
+    from components.kubeflow.adapter import run, training_digest
 
     done = run(
         "promote",
@@ -37,5 +38,6 @@ def promote(
         metrics=metrics,
         page=page,
         record=record,
+        extra=training_digest(training),
     )
     return done.values["verdict"], done.values["version"], done.values["reason"]

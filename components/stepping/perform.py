@@ -1,6 +1,7 @@
 """Doing a step's work: digests before and after, the record, its copies, and what MLflow is told."""
 
 import importlib
+import math
 import os
 import sys
 import time
@@ -114,7 +115,7 @@ def _record(
         seed=seed if isinstance(seed, int) else None,
         inputs=inputs,
         outputs=outputs,
-        figures=dict(done.figures),
+        figures={name: value for name, value in done.figures.items() if math.isfinite(value)},
         values=dict(done.values),
         kept=_kept(given),
         **environment(),

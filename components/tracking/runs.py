@@ -1,8 +1,6 @@
 """Runs in MLflow: one for a pipeline's run, below it one for each task."""
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -90,24 +88,13 @@ class MlflowSink:
 
 @cache
 def client_of(uri: str) -> Any:
-    """MLflow's client; a new local database is made from a ready one, which spares its migrations."""
+    """MLflow's client. A local database is made where there is none, which takes seconds."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
     if uri.startswith(SQLITE):
-        _make_database(Path(uri.removeprefix(SQLITE)))
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _make_database(path: Path) -> None:
-    """MLflow makes its tables by itself; only the folder must be there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    template = os.environ.get("VOCO_MLFLOW_TEMPLATE")
-    if template and not path.exists():
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        os.close(handle)
-        shutil.copyfile(template, name)
-        os.replace(name, path)
 
 
 def _experiment(client: Any, uri: str) -> str:

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -19,6 +21,13 @@ def add(parser: argparse.ArgumentParser) -> None:
             dest=f"{flag}puts",
             help=f"{what}; may stand again",
         )
+    parser.add_argument(
+        "--each",
+        action="append",
+        default=[],
+        metavar="NAME=PATTERN",
+        help="inputs NAME_0, NAME_1, ...: every path that fits, in order; may stand again",
+    )
     parser.add_argument("--record", type=Path, metavar="FILE", help="where the step's record goes")
     parser.add_argument("--figures", type=Path, metavar="FILE", help="where its figures go, as JSON, for DVC")
     parser.add_argument(
@@ -27,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", metavar="NAME", help="for evaluate: which")
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     import os
 
     from components.stepping.perform import Assignment, perform
@@ -37,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     from pipelines.tasks import STEPS, check_task
 
     check_task(options.task)
-    settings = dict(load_profile(options.params).sections.get(options.task, {}))
+    settings = load_profile(options.params).settings(options.task)
     if options.benchmark:
         settings["benchmark"] = options.benchmark
     for name, value in Home.here().environment().items():
@@ -49,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
         step=STEPS[options.task],
         task=options.task,
         settings=settings,
-        inputs=_pairs(options.inputs, "--in"),
+        inputs=_pairs(options.inputs, "--in") | _each(options.each),
         outputs=outputs,
         record=options.record,
         label=f"{options.task} {options.benchmark}" if options.benchmark else None,
@@ -59,6 +68,22 @@ def run(options: argparse.Namespace) -> None:
     if options.figures:
         options.figures.parent.mkdir(parents=True, exist_ok=True)
         options.figures.write_text(json.dumps(dict(done.figures), indent=1, sort_keys=True) + "\n", "utf-8")
+    if done.values.get("passed") == "no":
+        print(f"voco: error: {done.values['reason']}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _each(given: list[str]) -> dict[str, Path]:
+    from voco_model.errors import VocoError
+
+    found = {}
+    for name, pattern in _pairs(given, "--each").items():
+        paths = sorted(Path().glob(str(pattern)))
+        if not paths:
+            raise VocoError(f"--each {name}={pattern}: no such file or folder")
+        found |= {f"{name}_{number}": path for number, path in enumerate(paths)}
+    return found
 
 
 def _pairs(given: list[str], flag: str) -> dict[str, Path]:
@@ -73,10 +98,10 @@ def _pairs(given: list[str], flag: str) -> dict[str, Path]:
     return found
 
 
-def _clear(paths: object) -> None:
-    """DVC leaves the folders of outputs that it removed; a step makes them itself."""
+def _clear(paths: Iterable[Path]) -> None:
+    """Empty folders stand where DVC removed an output; a step makes its own."""
     import contextlib
 
-    for path in paths:  # type: ignore[attr-defined]
+    for path in paths:
         with contextlib.suppress(OSError):
             path.rmdir()

@@ -29,7 +29,7 @@ def run_alone(task: str, profile: Profile, home: Home) -> int:
     os.environ.update(home.environment(run_id))
     os.environ.pop("VOCO_SPOOL")
     outputs = {WRITES[task]: folder / WRITES[task]} if task in WRITES else {}
-    settings = dict(profile.sections.get(task, {}))
+    settings = profile.settings(task)
     done = perform(Assignment(STEPS[task], task, settings, inputs, outputs, folder / "record.json"))
     for name, value in {**done.figures, **done.values}.items():
         print(f"  {name:<32}{value}", file=sys.stderr)
