@@ -32,10 +32,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     import shutil
+    from functools import cache
 
     from pipelines.commands.loading import quiet
     from voco_model.evaluation.answering import Asking
-    from voco_model.evaluation.evaluating import Evaluation, evaluate_model
+    from voco_model.evaluation.benchmarks import by_name
+    from voco_model.evaluation.evaluating import Evaluation, evaluate_model, open_model, questions_folder
     from voco_model.evaluation.summary import summarise
 
     quiet()
@@ -57,7 +59,10 @@ def run(options: argparse.Namespace) -> None:
         )
         for name in names
     ]
-    outcomes = [evaluate_model(config, _progress(config.benchmark)) for config in configs]
+    for config in configs:  # a mistake in the last is told before the first is asked
+        by_name(config.benchmark).locate(questions_folder(config.data, config.benchmark))
+    opened = cache(open_model)
+    outcomes = [evaluate_model(config, _progress(config.benchmark), opened) for config in configs]
     tables = options.out / "tables"
     summarise(outcomes, [config.out for config in configs], tables)
     shutil.rmtree(kept, ignore_errors=True)
