@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.ingesting.sets import SUMMARY
-from components.promoting.evidence import Evidence
+from components.promoting.evidence import RESULT, Evidence
 from components.promoting.gate import SHIPPED, Gate, load_gate
 from components.promoting.registry import CHALLENGER, CHAMPION, EXPORTED, MODEL, Registry, Version, check_name
 from components.promoting.verdict import Verdict, judge
@@ -50,10 +50,27 @@ def promote(candidate: Candidate, gate: Gate, registry: Registry, run_id: str | 
     """Register, judge, and move the aliases. The same model is registered once, however often this is called."""
     version = _registered(candidate, registry, run_id)
     registry.name_it(CHALLENGER, version)
-    champion = registry.by_alias(CHAMPION)
     with tempfile.TemporaryDirectory() as folder:
-        theirs = _evidence_of(champion, version, registry, Path(folder))
-        verdict = judge(gate, candidate.evidence, theirs, candidate.report)
+        return _decided(version, candidate.evidence, candidate.report, gate, registry, Path(folder))
+
+
+def decide(version: Version, gate: Gate, registry: Registry, folder: Path) -> Promotion:
+    """Judge a version that is registered already by what was kept with it. folder: for what is fetched."""
+    where = version.tags.get(EVIDENCE)
+    if where is None:
+        raise VocoError(
+            f"{registry.name} version {version.number}: no evidence was kept with it; promote a run's own version"
+        )
+    parts = {part: registry.fetch(f"{where}/{part}", folder / part) for part in ("tables", "efficiency", "report")}
+    ours = Evidence(parts["tables"], parts["efficiency"])
+    return _decided(version, ours, parts["report"], gate, registry, folder)
+
+
+def _decided(
+    version: Version, ours: Evidence, report: Path, gate: Gate, registry: Registry, folder: Path
+) -> Promotion:
+    champion = registry.by_alias(CHAMPION)
+    verdict = judge(gate, ours, _evidence_of(champion, version, registry, folder / "champion"), report)
     if verdict.met:
         registry.promote(version)
     said = {"gate": PROMOTED if verdict.met else REFUSED, "gate.reason": verdict.reason[:5000]}
@@ -70,6 +87,7 @@ def _registered(candidate: Candidate, registry: Registry, run_id: str | None) ->
     source = registry.upload(candidate.exported, run, f"models/{sha256[:16]}")
     place = f"{EVIDENCE}/{sha256[:16]}"
     registry.upload(candidate.evidence.tables, run, f"{place}/tables")
+    registry.upload(candidate.report / RESULT, run, f"{place}/report")
     where = registry.upload(candidate.evidence.efficiency, run, f"{place}/efficiency").removesuffix("/efficiency")
     tags = candidate.tags | {EXPORTED: sha256, "voco.run": run_id or "by-hand", EVIDENCE: where}
     return registry.register(source, run, tags)
@@ -96,7 +114,7 @@ def step(job: Job) -> Done:
     candidate = Candidate(job.input("exported"), evidence, job.input("report"), _tags(job))
     registry = Registry(uri, check_name(str(job.setting("model_name", MODEL))))
     done = promote(candidate, gate, registry, os.environ.get("VOCO_RUN"))
-    page = _write(done, registry.name, job.outputs["verdict"])
+    page = write_verdict(done, registry.name, job.outputs["verdict"])
     values = {
         "verdict": PROMOTED if done.verdict.met else REFUSED,
         "version": done.version.number,
@@ -116,7 +134,7 @@ def _tags(job: Job) -> dict[str, str]:
     return {name: value for name, value in tags.items() if value}
 
 
-def _write(done: Promotion, name: str, folder: Path) -> Path:
+def write_verdict(done: Promotion, name: str, folder: Path) -> Path:
     """`verdict.json`, and the same as a page, which is given back."""
     folder.mkdir(parents=True)
     more = {"model": name, "version": done.version.number, "champion_before": done.champion}

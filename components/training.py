@@ -113,12 +113,12 @@ def _by_torchrun(config: TrainConfig, stream: Stream | None) -> int:
     with tempfile.TemporaryDirectory(prefix="voco-") as scratch:
         path = Path(scratch) / "recipe.yaml"
         path.write_text(as_yaml(config.recipe), encoding="utf-8")
-        with _followed(folder.path / LOG, stream if place.rank == 0 else None):
+        with followed(folder.path / LOG, stream if place.rank == 0 else None):
             return run_ranks(torchrun_arguments(place, path))
 
 
 @contextmanager
-def _followed(log: Path, stream: Stream | None) -> Iterator[None]:
+def followed(log: Path, stream: Stream | None) -> Iterator[None]:
     """While it lasts, lines that are added to the log are sent on."""
     if stream is None:
         yield

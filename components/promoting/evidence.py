@@ -54,12 +54,16 @@ class Evidence:
                 return _figure(row)
         return None
 
-    def cache_share(self) -> float | None:
-        """Bytes kept for an image over those of the whole picture."""
+    def cache_share(self, n_voco: int) -> float | None:
+        """Bytes kept for an image as so many tokens, over those of all its vision tokens."""
         path = self.efficiency / EFFICIENCY
         found = _read(path) if path.is_file() else {}
-        share = found.get("cache_bytes_share") if isinstance(found, Mapping) else None
-        return float(share) if isinstance(share, int | float) and math.isfinite(share) else None
+        try:
+            ways = found["ways"]
+            kept, whole = (ways[name]["cache_bytes"] for name in (f"voco_{n_voco}", "full_cache"))
+            return float(kept) / float(whole)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            return None  # not measured
 
     def benchmarks(self) -> list[str]:
         """Those whose answers were kept question by question."""

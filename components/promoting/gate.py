@@ -30,6 +30,7 @@ class RetentionWanted(_Wanted):
 class CacheWanted(_Wanted):
     """How little is kept for an image."""
 
+    n_voco: Annotated[int, Field(gt=0)]
     at_most_share: Annotated[float, Field(gt=0, le=1)]
     """Of the bytes that the whole picture's keys and values take."""
 

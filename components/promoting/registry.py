@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.tracking.figures import _reachable
+from components.tracking.figures import reachable
 from components.tracking.runs import SQLITE, client_of
 from voco_model.errors import VocoError
 
@@ -33,12 +33,12 @@ class Registry:
 
     def __init__(self, uri: str, name: str = MODEL) -> None:
         self.uri, self.name = uri, name
-        with _reachable():
+        with reachable():
             self._client = client_of(uri)
 
     def versions(self) -> list[Version]:
         """All, the newest first."""
-        with _reachable():
+        with reachable():
             found = self._client.search_model_versions(f"name = '{self.name}'", max_results=ALL)
         return sorted(map(_version, found), key=lambda one: int(one.number), reverse=True)
 
@@ -66,7 +66,7 @@ class Registry:
 
     def register(self, source: str, run: str, tags: Mapping[str, str]) -> Version:
         """A new version, with its tags from the first moment on."""
-        with _reachable():
+        with reachable():
             if self._model() is None:
                 self._client.create_registered_model(self.name)
             made = self._client.create_model_version(self.name, source, run_id=run, tags=dict(tags))
@@ -74,18 +74,18 @@ class Registry:
 
     def name_it(self, alias: str, version: Version) -> None:
         """Move an alias to a version."""
-        with _reachable():
+        with reachable():
             self._client.set_registered_model_alias(self.name, alias, version.number)
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
         """Say more of a version."""
-        with _reachable():
+        with reachable():
             for key, value in tags.items():
                 self._client.set_model_version_tag(self.name, version.number, key, value)
 
     def upload(self, folder: Path, run: str, place: str) -> str:
         """Put a file or folder among a run's files; where it is then."""
-        with _reachable():
+        with reachable():
             if folder.is_dir():
                 self._client.log_artifacts(run, str(folder), place)
             else:
@@ -96,7 +96,7 @@ class Registry:
         """What `upload` put somewhere, below `to`."""
         from mlflow.artifacts import download_artifacts
 
-        with _reachable():
+        with reachable():
             to.mkdir(parents=True, exist_ok=True)
             try:
                 return Path(download_artifacts(artifact_uri=where, dst_path=str(to), tracking_uri=self.uri))
@@ -114,7 +114,7 @@ class Registry:
         return before
 
     def _model(self) -> Any:
-        with _reachable():
+        with reachable():
             found = self._client.search_registered_models(f"name = '{self.name}'", max_results=1)
         return found[0] if found else None
 

@@ -89,14 +89,19 @@ def _retention(wanted: RetentionWanted, ours: Evidence, champion: Evidence | Non
 
 
 def _cache(wanted: CacheWanted, ours: Evidence, champion: Evidence | None) -> Criterion:
-    share, theirs = ours.cache_share(), champion.cache_share() if champion else None
+    share, theirs = ours.cache_share(wanted.n_voco), champion.cache_share(wanted.n_voco) if champion else None
     passed = share is not None and share <= wanted.at_most_share
     why = (
         "was not measured" if share is None else f"{share:.2%} {'≤' if passed else '>'} {wanted.at_most_share:.2%}"
     )
     found, other = (NONE if one is None else f"{one:.2%}" for one in (share, theirs))
     return Criterion(
-        "cache bytes", f"≤ {wanted.at_most_share:.2%} of the whole picture's", found, other, passed, why
+        f"cache bytes at N = {wanted.n_voco}",
+        f"≤ {wanted.at_most_share:.2%} of the whole picture's",
+        found,
+        other,
+        passed,
+        why,
     )
 
 

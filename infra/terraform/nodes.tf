@@ -77,7 +77,11 @@ resource "aws_eks_node_group" "gpu" {
   ami_type        = "BOTTLEROCKET_x86_64_NVIDIA"
   instance_types  = each.value.instance_types
   capacity_type   = each.value.capacity
-  labels          = { "voco/pool" = "gpu", "voco/gpu" = each.value.gpu }
+  labels = {
+    "voco/pool"     = "gpu"
+    "voco/gpu"      = each.value.gpu
+    "voco/capacity" = each.value.capacity == "SPOT" ? "spot" : "on-demand"
+  }
 
   taint {
     key    = "nvidia.com/gpu"
@@ -107,8 +111,11 @@ resource "aws_eks_node_group" "gpu" {
 locals {
   node_hints = merge([
     for name, pool in var.gpu_nodes : {
-      "${name}/pool"  = { group = name, key = "label/voco/pool", value = "gpu" }
-      "${name}/gpu"   = { group = name, key = "label/voco/gpu", value = pool.gpu }
+      "${name}/pool" = { group = name, key = "label/voco/pool", value = "gpu" }
+      "${name}/gpu"  = { group = name, key = "label/voco/gpu", value = pool.gpu }
+      "${name}/capacity" = {
+        group = name, key = "label/voco/capacity", value = pool.capacity == "SPOT" ? "spot" : "on-demand"
+      }
       "${name}/taint" = { group = name, key = "taint/nvidia.com/gpu", value = "present:NoSchedule" }
       "${name}/count" = { group = name, key = "resources/nvidia.com/gpu", value = "8" }
     }

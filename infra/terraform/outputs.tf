@@ -27,6 +27,7 @@ output "kustomize_settings" {
         region          = var.region
         cluster         = aws_eks_cluster.this.name
         artifact_store  = "s3://${aws_s3_bucket.this["artifacts"].bucket}"
+        dvc_remote      = "s3://${aws_s3_bucket.this["data"].bucket}/dvc"
         database_host   = aws_db_instance.mlflow.address
         database_secret = aws_db_instance.mlflow.master_user_secret[0].secret_arn
       },

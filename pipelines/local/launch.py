@@ -15,6 +15,7 @@ from pipelines.compiling import Images, compile_pipeline
 from pipelines.local.home import Home, new_run_id
 from pipelines.local.watching import Seen, Watch
 from pipelines.profiles import Profile
+from voco_model.errors import VocoError
 
 LOOK_EVERY = 0.2
 TIME_TO_SAVE = 60.0
@@ -49,7 +50,7 @@ class Launch:
         """Do it. Interrupted, the step at work is told to save, and the same command goes on from there."""
         import time
 
-        from components.tracking.replay import Forwarder
+        from components.tracking.replay import Forwarder, replay_rest
         from components.tracking.runs import close_run, open_run
 
         start = time.perf_counter()
@@ -62,8 +63,12 @@ class Launch:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         with Forwarder(folder / "spool", uri, run_id):
             open_run(uri, run_id, f"{self.pipeline} {self.profile.name}", {"profile": self.profile.name}, {})
+            replay_rest(folder.parent, uri)
             code = self._follow(run_id, spec, watch, show)
-        close_run(uri, run_id, "FINISHED" if code == 0 else "FAILED")
+        try:
+            close_run(uri, run_id, "FINISHED" if code == 0 else "FAILED")
+        except VocoError as error:  # the run is over all the same, and what was not sent is kept
+            print(error, file=sys.stderr)
         seen = watch.look()
         return Finished(run_id, code == 0, time.perf_counter() - start, seen, watch.log)
 

@@ -13,7 +13,7 @@ from voco_model.errors import VocoError
 
 GATE = """
 retention: [{n_voco: 8, at_least: 60, by: value}]
-cache: {at_most_share: 0.2}
+cache: {n_voco: 8, at_most_share: 0.2}
 champion: {n_voco: 8, margin: 5, by: value}
 """
 

@@ -16,7 +16,11 @@ def left_by_steps(folder, *, right=range(30), questions=40, retention=(70.0, 55.
     for name, file, content in (
         ("exported", "manifest.json", {"model/weights.bin": "..."}),
         ("tables", "tables.json", [row("mean", 8, retention)]),
-        ("efficiency", "efficiency.json", {"cache_bytes_share": share}),
+        (
+            "efficiency",
+            "efficiency.json",
+            {"ways": {"full_cache": {"cache_bytes": 1000}, "voco_8": {"cache_bytes": 1000 * share}}},
+        ),
         ("report", "result.json", {"passed": passed, "reason": "" if passed else "captions (unique ids)"}),
         ("data", "data.json", {"version": "d" * 64}),
     ):

@@ -29,7 +29,7 @@ def test_the_shipped_gate_is_read_and_named_by_its_content():
         ("retention: [{n_voco: 8, at_least: .nan}]", "retention.0.at_least"),
         ("retention: [{n_voco: 8, at_least: 5, by: high}]", "retention.0.by"),
         ("champion: {n_voco: 8, margin: -1}", "champion.margin"),
-        ("cache: {at_most: 1}", "cache.at_most"),
+        ("cache: {n_voco: 8, at_most: 1}", "cache.at_most"),
         ("speed: fast", "speed"),
         ("validation: false", "asks for nothing"),
         ("[", "no gate can be read"),
@@ -51,7 +51,7 @@ def test_every_criterion_is_looked_at(tmp_path):
                 {"n_voco": 8, "at_least": 60, "by": "low"},
                 {"n_voco": 1, "at_least": 0},
             ],
-            "cache": {"at_most_share": 0.005},
+            "cache": {"n_voco": 8, "at_most_share": 0.005},
         }
     )
     ours = left_by_steps(tmp_path / "ours", passed=False)
@@ -65,7 +65,9 @@ def test_every_criterion_is_looked_at(tmp_path):
 
 
 def test_a_missing_figure_bound_report_or_efficiency_never_passes(tmp_path):
-    gate = Gate.model_validate({"retention": [{"n_voco": 8, "at_least": 1}], "cache": {"at_most_share": 1.0}})
+    gate = Gate.model_validate(
+        {"retention": [{"n_voco": 8, "at_least": 1}], "cache": {"n_voco": 8, "at_most_share": 1.0}}
+    )
     ours = left_by_steps(tmp_path / "ours")
     (ours["tables"] / "tables.json").write_text(json.dumps([row("mean", 8, (70.0, None, None))]))
     (ours["efficiency"] / "efficiency.json").unlink()
@@ -76,8 +78,13 @@ def test_a_missing_figure_bound_report_or_efficiency_never_passes(tmp_path):
 
 @pytest.mark.parametrize(
     ("theirs", "margin", "by", "passed"),
-    [(range(30), 0, "value", True), (range(34), 5, "value", False), (range(31), 5, "value", True)]
-    + [(range(31), 5, "low", False), (range(10), 0, "low", True)],
+    [
+        (range(30), 0, "value", True),
+        (range(34), 5, "value", False),
+        (range(31), 5, "value", True),
+        (range(31), 5, "low", False),
+        (range(10), 0, "low", True),
+    ],
 )
 def test_the_champion_is_compared_question_by_question(tmp_path, theirs, margin, by, passed):
     gate = Gate.model_validate(

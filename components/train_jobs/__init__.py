@@ -1,0 +1,1 @@
+"""Training on several nodes: a recipe as a TrainJob of Kubeflow Trainer, submitted, watched, ended."""

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines from outside: submit, schedule, follow; through its own generated client."""

@@ -1,0 +1,1 @@
+"""What `voco doctor` looks at: each check says what it found and, where something is wrong, the way out."""
