@@ -76,15 +76,13 @@ def sample_frames(
     if count is not None and not 1 <= count <= limit:
         raise VocoError(f"count is {count}; give 1 to {limit} frames, or raise limit")
     path = Path(path)
-    first, end, _ = _measure(path)
-    origin = first
+    first, last, _ = _measure(path)
+    origin, end = first, last
     if between is not None:
-        origin, end = first + Fraction(str(between[0])), min(end, first + Fraction(str(between[1])))
+        origin, end = first + Fraction(str(between[0])), min(last, first + Fraction(str(between[1])))
         if not first <= origin < end:
-            length = f"it shows {float(end - first):.2f} s"
-            raise VocoError(
-                f"{path}: no frame between {between[0]} and {between[1]} s ({length}); give another part"
-            )
+            part = f"no frame between {between[0]} and {between[1]} s"
+            raise VocoError(f"{path}: {part}, it shows {float(last - first):.2f} s; give another part")
     before = origin - first
     if count is not None:
         step = (end - origin) / count

@@ -6,9 +6,8 @@ The bounds are one model, trained with its vision tokens in sight: reading them 
 through the rule, which it never learned, the lower.
 """
 
-import gc
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -53,8 +52,20 @@ class Evaluation:
                 raise VocoError(f"{name} is {values}; give whole numbers of at least 1")
 
 
-def evaluate_model(config: Evaluation, tell: Tell = lambda done, total: None) -> Outcome:
-    """Ask, score, and write `config.out`; a benchmark of clips has no bounds."""
+def open_model(folder: Path) -> Assistant:
+    """A saved model where it is quickest."""
+    return Assistant.from_pretrained(folder, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def evaluate_model(
+    config: Evaluation,
+    tell: Tell = lambda done, total: None,
+    opened: Callable[[Path], Assistant] = open_model,
+) -> Outcome:
+    """Ask, score, and write `config.out`; a benchmark of clips has no bounds.
+
+    opened: gives a folder's model; for several benchmarks one after the other, one that keeps what it opened.
+    """
     benchmark = by_name(config.benchmark)
     root = questions_folder(config.data, config.benchmark)
     questions = chosen(benchmark.load(root), config.limit)
@@ -65,11 +76,11 @@ def evaluate_model(config: Evaluation, tell: Tell = lambda done, total: None) ->
         return lambda done, total: tell(int(before * total + share * done), total)
 
     plan = [(VOCO, Reading.rule(n)) for n in config.n_voco or (None,)]
-    results, digest = _read(config, config.model, benchmark, questions, root, plan, part(0))
+    results, digest = _read(config, opened(config.model), benchmark, questions, root, plan, part(0))
     about = {"model": digest, "asking": asdict(config.asking), "limit": config.limit, "read": len(questions)}
     if bounded and config.upper is not None:
         bounds = [(UPPER, Reading.causal()), (LOWER, Reading.rule())]
-        more, about["upper"] = _read(config, config.upper, benchmark, questions, root, bounds, part(1 / 2))
+        more, about["upper"] = _read(config, opened(config.upper), benchmark, questions, root, bounds, part(1 / 2))
         results += more
     rows = [Row.of(row, n, result) for row, n, result in results]
     remarks = list(dict.fromkeys(remark for *_, result in results for remark in result.remarks))
@@ -88,23 +99,19 @@ def evaluate_model(config: Evaluation, tell: Tell = lambda done, total: None) ->
 
 def _read(
     config: Evaluation,
-    folder: Path,
+    assistant: Assistant,
     benchmark: Benchmark,
     questions: Sequence[Question],
     root: Path,
     plan: Sequence[tuple[str, Reading]],
     tell: Tell,
 ) -> tuple[list[tuple[str, int | None, Result]], str]:
-    """One model's results, a row for each way of reading, and its digest. One model is in memory at a time."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    assistant = Assistant.from_pretrained(folder, device=device)
+    """One model's results, a row for each way of reading, and its digest."""
     readings = [reading for _, reading in plan]
     answers = answer_all(
         assistant, benchmark, questions, root, readings, config.asking, kept=config.kept, tell=tell
     )
     own, digest = assistant.model.config.n_voco, assistant.model.digest()
-    del assistant
-    gc.collect()
     rows = []
     for row, reading in plan:
         n_voco = None if reading.way == "causal" else reading.n_voco or own

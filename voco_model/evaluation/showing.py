@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -35,7 +36,7 @@ class Shown:
 
     def __init__(self, assistant: Assistant, benchmark: Benchmark, root: Path, frames: int) -> None:
         self.assistant, self.benchmark, self.root, self.frames = assistant, benchmark, root, frames
-        self._pictures: dict[Medium, Image.Image | list[Image.Image]] = {}
+        self._pictures: dict[Medium, Item] = {}
         self._caches: dict[tuple[Medium, int | None], VocoCache] = {}
         """Pictures' with all their tokens, under None; clips' by their number of tokens."""
 
@@ -78,18 +79,18 @@ class Shown:
         return [own if own is not None else self._caches[medium, None].first(n_voco)]
 
     def _squares(self, question: Question) -> list[Image.Image]:
-        seen = self._seen(question)
+        seen: Any = self._seen(question)
         pictures = seen if isinstance(seen, list) else [seen]
         return [square for one in pictures for square in self.assistant.processor.squares(one)]
 
-    def _seen(self, question: Question) -> Image.Image | list[Image.Image]:
+    def _seen(self, question: Question) -> Item:
         medium = medium_of(question)
         assert medium is not None
         if medium not in self._pictures:
             self._pictures[medium] = self._look(question)
         return self._pictures[medium]
 
-    def _look(self, question: Question) -> Image.Image | list[Image.Image]:
+    def _look(self, question: Question) -> Item:
         where = f"{self.benchmark.title}: question {question.id}"
         if question.encoded is not None:
             return open_picture(question.picture(), where)

@@ -59,18 +59,20 @@ def figures_of(outcomes: Sequence[Outcome]) -> tuple[list[Figure], list[str]]:
     bounded = [outcome for outcome in outcomes if outcome.row(UPPER) and outcome.row(LOWER)]
     apart = []
     for outcome in bounded:
-        try:
-            figures += [_retained(outcome, row) for row in outcome.rows if row.row == VOCO]
+        upper, lower = (_bound(outcome, row).headline.value for row in (UPPER, LOWER))
+        if upper > lower:
+            figures += [_retained(outcome, row) for row in _in_order(outcome) if row.row == VOCO]
             apart.append(outcome)
-        except VocoError as error:
-            remarks.append(f"{outcome.title}: {error}")
+        else:
+            why = f"the upper bound ({upper:.1f}) is not above the lower ({lower:.1f})"
+            remarks.append(f"{outcome.title}: no retention, {why}")
     numbers = sorted({row.n_voco for outcome in apart for row in outcome.rows if row.row == VOCO and row.n_voco})
     return figures + [_mean(apart, n) for n in numbers if all(o.row(VOCO, n) for o in apart)], remarks
 
 
 def flat(figures: Sequence[Figure]) -> dict[str, float]:
     """By one name each, such as retention.voco_1 for the mean and gqa.retention.voco_1, with .low and .high."""
-    found = {}
+    found: dict[str, float] = {}
     for one in figures:
         if one.table != RETENTION:
             continue
@@ -110,10 +112,7 @@ def _score(outcome: Outcome, row: Row) -> Figure:
 
 
 def _retained(outcome: Outcome, row: Row) -> Figure:
-    upper, lower = outcome.row(UPPER), outcome.row(LOWER)
-    assert upper is not None
-    assert lower is not None
-    found = retention(row.shares, lower.shares, upper.shares)
+    found = retention(row.shares, _bound(outcome, LOWER).shares, _bound(outcome, UPPER).shares)
     beside = paper.retention(outcome.benchmark, row.n_voco or 0)
     return figure(RETENTION, ROWS[VOCO], row.n_voco, outcome.benchmark, found, beside)
 
@@ -121,8 +120,14 @@ def _retained(outcome: Outcome, row: Row) -> Figure:
 def _mean(outcomes: Sequence[Outcome], n_voco: int) -> Figure:
     parts = []
     for outcome in outcomes:
-        rows = outcome.row(VOCO, n_voco), outcome.row(LOWER), outcome.row(UPPER)
-        result, lower, upper = (row.shares for row in rows if row is not None)
-        parts.append((result, lower, upper))
+        row = outcome.row(VOCO, n_voco)
+        assert row is not None
+        parts.append((row.shares, _bound(outcome, LOWER).shares, _bound(outcome, UPPER).shares))
     beside = paper.mean_retention([outcome.benchmark for outcome in outcomes], n_voco)
     return figure(RETENTION, ROWS[VOCO], n_voco, MEAN, mean_retention(parts), beside)
+
+
+def _bound(outcome: Outcome, name: str) -> Row:
+    row = outcome.row(name)
+    assert row is not None
+    return row

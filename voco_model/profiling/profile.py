@@ -61,6 +61,10 @@ def profile_model(config: Profiling, tell: Callable[[float], None] = lambda shar
     found = _measured(ways, config, tell)
     content = {"format": FORMAT, "model": assistant.model.digest(), "machine": _machine(assistant)}
     content |= {"n_vision": assistant.model.config.n_vision, "tokens": config.tokens, "repeats": config.repeats}
+    most = found[
+        max((name for name in found if name.startswith(VOCO)), key=lambda name: found[name]["cache_bytes"])
+    ]
+    content |= {"cache_bytes_share": most["cache_bytes"] / found[FULL]["cache_bytes"]}
     content |= {"ways": found, "paper": paper.SAVED}
     with whole_folder(config.out) as folder:
         (folder / JSON).write_text(json.dumps(content, indent=1) + "\n", "utf-8")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.voco_model.video.clips import CLIPS, index_of, make, oracle, overwritten, times_of, timing, with_sound
+from voco_model.errors import VocoError
 from voco_model.video import sample_frames
 
 
@@ -98,3 +99,17 @@ def test_few_frames_are_repeated_to_the_count(clips):
 def test_sound_beside_the_pictures_changes_nothing(tmp_path, clips):
     path = with_sound(tmp_path / "sound.mkv", clips / "steady.mkv", 40)
     check(path, *timing("steady.mkv"), fps="2")
+
+
+def test_a_part_is_sampled_alone(tmp_path):
+    path = make(tmp_path / "clip.mp4", range(3, 23))  # two seconds, from 0.3 s on
+    by_count = list(sample_frames(path, count=3, between=(0.5, 1.1)))
+    assert [index_of(frame) for frame in by_count] == [6, 8, 10]
+    assert [frame.time for frame in by_count] == pytest.approx([0.6, 0.8, 1.0])
+    assert [index_of(f) for f in sample_frames(path, fps=5, between=(1.6, 9))] == [16, 18]
+    assert [index_of(f) for f in sample_frames(path, fps=5, between=(0, 2))] == [
+        index_of(f) for f in sample_frames(path, fps=5)
+    ]
+    for part in ((2, 3), (1, 1), (-1, 1)):
+        with pytest.raises(VocoError, match=r"it shows 2\.00 s"):
+            sample_frames(path, count=1, between=part)
