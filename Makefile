@@ -27,8 +27,8 @@ $(LINTERS): | $(READY)
 	$(BIN)/uv pip install --quiet --python .venv-lint/bin/python --requirements infra/lint-requirements.txt
 	@touch $@
 
-run: $(READY)  ## compress an image and ask about it, from the cache alone
-	$(BIN)/voco demo
+run: $(READY)  ## the whole pipeline on the small world: data, training, evaluation, promotion, audit
+	$(BIN)/voco run --profile tiny
 
 test: $(READY)  ## every test that is quick
 	$(BIN)/python -m pytest -m 'not integration'

@@ -1,63 +1,73 @@
 """Outputs under DVC's content addressing, without the slow command: `dvc pull` finds them years later."""
 
-import os
-import shutil
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from components.stepping.digests import content_of, folder_list, list_bytes, md5_of_list
-from voco_model.files import whole_file
+from components.dvc_store import Store, open_store
+from components.stepping.digests import (
+    Content,
+    content_of,
+    folder_list,
+    list_bytes,
+    md5_of_list,
+    stream_content,
+    sum_line,
+)
+
+FOLDER = ".dir"
+AT_ONCE = 8
 
 
 def keep(path: Path, remote: str) -> str:
     """Put a file or folder under its DVC digest into a remote; where it lies there.
 
-    The layout is DVC's own (`files/md5/ab/cdef...`, a folder as its list), so that `dvc pull` finds it.
-    What is there already is not written again.
+    remote: a folder, or `s3://bucket/prefix`. What is there already is not written again. A folder's list is
+    written last, so that a list that is there names objects that are there.
     """
-    if remote.startswith("s3://"):
-        return _keep_by_dvc(path, remote)
-    store = Path(remote) / "files" / "md5"
+    store = open_store(remote)
     if path.is_file():
         md5 = content_of(path).md5
-        _put(path.read_bytes(), store, md5)
+        _put(store, path, md5)
         return f"{remote}#{md5}"
     listed = folder_list(path)
-    for entry in listed:
-        _put_file(path / entry["relpath"], store, entry["md5"])
+    once = {entry["md5"]: path / entry["relpath"] for entry in listed}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda one: _put(store, one[1], one[0]), once.items()))
     md5 = md5_of_list(listed)
-    _put(list_bytes(listed), store, md5)
+    if not store.has(md5):
+        store.put_bytes(list_bytes(listed), md5)
     return f"{remote}#{md5}"
 
 
-def place_of(store: Path, md5: str) -> Path:
-    """Where a remote has an object."""
-    return store / md5[:2] / md5[2:]
+def kept_content(kept: str) -> Content | None:
+    """What a remote really holds where `keep` said, read anew to the last byte; None where it lost any of it."""
+    remote, _, md5 = kept.rpartition("#")
+    store = open_store(remote)
+    if not md5.endswith(FOLDER):
+        return _read(store, md5)
+    with store.opened(md5) as file:
+        listed = file.read() if file else None
+    if listed is None:
+        return None
+    entries, lines, total = json.loads(listed), [], 0
+    for entry in entries:
+        if (one := _read(store, entry["md5"])) is None:
+            return None
+        lines.append((entry["relpath"], one.sha256))
+        entry["md5"] = one.md5
+        total += one.bytes
+    text = "".join(sum_line(sha256, name) for name, sha256 in sorted(lines))
+    whole = hashlib.sha256(text.encode()).hexdigest()
+    return Content("folder", whole, md5_of_list(entries), total, len(entries))
 
 
-def _put(content: bytes, store: Path, md5: str) -> None:
-    if not (target := place_of(store, md5)).is_file():
-        with whole_file(target) as temporary:
-            temporary.write_bytes(content)
+def _put(store: Store, source: Path, md5: str) -> None:
+    if not store.has(md5):
+        store.put(source, md5)
 
 
-def _put_file(source: Path, store: Path, md5: str) -> None:
-    if not (target := place_of(store, md5)).is_file():
-        with whole_file(target) as temporary:
-            shutil.copyfile(source, temporary)
-
-
-def _keep_by_dvc(path: Path, remote: str) -> str:
-    """To S3 by DVC's own libraries, which know its layout, its threads and its retries."""
-    from dvc.fs import S3FileSystem
-    from dvc_data.hashfile.build import build
-    from dvc_data.hashfile.db import HashFileDB
-    from dvc_data.hashfile.transfer import transfer
-    from dvc_objects.fs.local import LocalFileSystem
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")
-    there = S3FileSystem(endpointurl=endpoint) if endpoint else S3FileSystem()
-    store = HashFileDB(there, remote.removeprefix("s3://").rstrip("/") + "/files/md5")
-    here = HashFileDB(LocalFileSystem(), str(path.parent / ".dvc-staging"))
-    staging, _, made = build(here, str(path), LocalFileSystem(), "md5")
-    transfer(staging, store, {made.hash_info}, shallow=False)
-    return f"{remote}#{made.hash_info.value}"
+def _read(store: Store, md5: str) -> Content | None:
+    with store.opened(md5) as file:
+        return stream_content(file) if file else None

@@ -51,6 +51,11 @@ class Profile:
         return dict(self.sections.get(task, {})) | own
 
     @property
+    def model_name(self) -> str:
+        """The registered model's."""
+        return str(self.sections["promote"].get("model_name", "voco-llama"))
+
+    @property
     def benchmarks(self) -> list[str]:
         """What is evaluated, each in a task of its own."""
         return list(self.sections["evaluate"].get("benchmarks", []))

@@ -37,7 +37,7 @@ from components.kubeflow.promote import promote
 from components.kubeflow.refuse import refuse
 from components.kubeflow.summarise import summarise
 from components.kubeflow.validate import validate
-from pipelines.caching import Caching
+from pipelines.caching import Caching, Putter
 from pipelines.profiles import Profile
 
 NAME = "voco-retraining"
@@ -47,13 +47,7 @@ Place = Callable[[str, dsl.PipelineTask], None]
 
 def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> Any:  # noqa: B008 - frozen
     """The pipeline with the profile's sections as its parameters' defaults."""
-    text = profile.section
-
-    def put(task: dsl.PipelineTask, name: str, title: str) -> dsl.PipelineTask:
-        task.set_display_name(title)
-        task.set_caching_options(caching.allows(name))
-        place(name, task)
-        return task
+    text, put = profile.section, Putter(place, caching)
 
     @dsl.pipeline(name=NAME, description=(__doc__ or "").split("\n")[0])
     def pipeline(
@@ -80,10 +74,10 @@ def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> 
             # A JSON array of what decides the training: with other settings, the same data is news again.
             training = f"[{align_config},{instruct_config},{bounds_config},{continue_video_config}]"
             asked = put(news(config=news_config, training=training, data=data), "news", "Anything new?")
-            with dsl.If(asked.outputs["decision"] == "train", name="Something new"):
+            with dsl.If(asked.outputs["Output"] == "train", name="Something new"):
                 checked = put(validate(config=validate_config, data=data), "validate", "Validate data")
-                with dsl.If(checked.outputs["passed"] == "no", name="Data refused"):
-                    put(refuse(reason=checked.outputs["reason"]), "refuse", "Stop")
+                with dsl.If(checked.outputs["Output"] == "no", name="Data refused"):
+                    put(refuse(report=checked.outputs["report"]), "refuse", "Stop")
                 with dsl.Else(name="Data accepted"):
                     aligned = put(align(config=align_config, data=data), "align", "Align on captions")
                     start = aligned.outputs["model"]

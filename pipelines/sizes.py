@@ -11,7 +11,7 @@ from voco_model.errors import VocoError
 from voco_model.training.recipe import Device
 from voco_model.training.recipe_files import load_recipe
 
-CPU_TASKS = ("look", "ingest", "news", "validate", "refuse", "summarise", "promote", "audit", "notify")
+CPU_TASKS = ("fetch", "look", "ingest", "news", "validate", "refuse", "summarise", "promote", "audit", "notify")
 TRAINING_TASKS = ("align", "instruct", "bounds", "continue_video")
 ONE_GPU_TASKS = ("evaluate", "profile", "export")
 TASKS = (*CPU_TASKS, *TRAINING_TASKS, *ONE_GPU_TASKS)

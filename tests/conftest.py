@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,25 @@ def project_image(docker_engine: DockerEngine, base_image: str) -> str:
     """The project's own image for CPUs."""
     with project_copy() as context:
         return build_image(docker_engine, context, base_image)
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database; a copy is ready at once, and making one takes seconds."""
+    from components.tracking.runs import client_of
+
+    path = tmp_path_factory.mktemp("mlflow") / "template.db"
+    client_of(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def mlflow_uri(mlflow_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database of the test's own, and no other that the environment names."""
+    for name in ("VOCO_SPOOL", "VOCO_RUN", "VOCO_DVC_REMOTE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VOCO_HOME", str(tmp_path / "home"))
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    shutil.copyfile(mlflow_template, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return uri

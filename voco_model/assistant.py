@@ -15,7 +15,7 @@ from voco_model.cache import VocoCache
 from voco_model.errors import VocoError
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.pictures import Source
-from voco_model.processing.processor import VocoProcessor
+from voco_model.processing.processor import Item, VocoProcessor
 from voco_model.processing.templates import IMAGE_TAGS
 from voco_model.store import StoreKey, VocoCacheStore
 from voco_model.video import sample_frames
@@ -112,6 +112,15 @@ class Assistant:
             raise VocoError("the video gave no frames to compress")
         return VocoCache.concat(parts)
 
+    def compress_squares(self, squares: list[Image.Image], n_voco: int | None = None) -> VocoCache:
+        """One cache of squares that are one picture or clip, in their order."""
+        return self._compress(squares, n_voco)
+
+    def compress_apart(self, squares: list[Image.Image], n_voco: int | None = None) -> list[VocoCache]:
+        """A cache for each square, as `compress` makes one of a picture alone, but of many at once."""
+        digests = self.processor.digests(squares)
+        return self.model.compress_apart(self.processor.pixels(squares), n_voco, digests, **self._where())
+
     def _compress(self, squares: list[Image.Image], n_voco: int | None) -> VocoCache:
         return self.model.compress(
             self.processor.pixels(squares),
@@ -147,9 +156,16 @@ class Assistant:
             asked = asked * len(shown)
         if not asked or len(shown) != len(asked):
             raise VocoError(f"{len(shown)} caches for {len(asked)} questions; give one for each, or one for all")
-        out = self._generate(shown, asked, **generation)
-        answers = [self._text(ids) for ids in out]
+        answers = self.read([[cache] for cache in shown], asked, **generation)
         return answers[0] if one and isinstance(caches, VocoCache) else answers
+
+    def read(self, shown: Sequence[Sequence[Item]], questions: Sequence[Question], **generation: Any) -> list[str]:
+        """Answers to questions, each about its own pictures, lists of frames, or caches, or about none.
+
+        A picture that several questions show is looked at once. `generation` as for `answer`; `reading="causal"`
+        lets text see all vision tokens of pictures.
+        """
+        return [self._text(ids) for ids in self._generate(shown, questions, **generation)]
 
     def stream(self, cache: VocoCache, question: Question, **generation: Any) -> Iterator[str]:
         """The answer piece by piece, as it is made."""
@@ -158,7 +174,7 @@ class Assistant:
 
         def work() -> None:
             try:
-                self._generate([cache], [question], streamer=streamer, **generation)
+                self._generate([[cache]], [question], streamer=streamer, **generation)
             except Exception as error:
                 failed.append(error)
                 streamer.end()
@@ -170,12 +186,13 @@ class Assistant:
         if failed:
             raise failed[0]
 
-    def _generate(self, caches: list[VocoCache], questions: list[Any], **generation: Any) -> list[torch.Tensor]:
+    def _generate(
+        self, shown: Sequence[Sequence[Item]], questions: Sequence[Question], **generation: Any
+    ) -> list[torch.Tensor]:
         template = generation.pop("template", None)
-        conversations = [_with_tag(question) for question in questions]
-        batch = self.processor(
-            conversations, [[cache] for cache in caches], padding_side="left", template=template
-        ).to(self.model.device)
+        conversations = [_with_tag(q) if items else q for q, items in zip(questions, shown, strict=True)]
+        batch = self.processor(conversations, shown, padding_side="left", template=template)
+        batch = batch.to(self.model.device)
         generation = {"max_new_tokens": 64, "do_sample": False} | generation
         if "stop_strings" in generation:
             generation["tokenizer"] = self.processor.tokenizer

@@ -1,6 +1,7 @@
 """Making caches: the model compresses images once, each in the place that it has in a conversation."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -89,7 +90,7 @@ class VocoCaching:
         if prefix_ids is None:
             bos = config.text_config.bos_token_id
             prefix_ids = [] if bos is None else [bos]
-        gap = config.n_vision if config.positions == "layout" else 0
+        gap = config_gap(config)
         place = len(prefix_ids) + gap if place is None else place
         done = 0
         for pixels in chunks:
@@ -97,6 +98,16 @@ class VocoCaching:
             yield self._compress_chunk(pixels, n_voco, digests, prefix_ids, place, gap)
             place += len(pixels) * (n_voco + gap)
             done += len(pixels)
+
+    @torch.no_grad()
+    def compress_apart(
+        self, pixel_values: Tensor, n_voco: int | None, image_digests: list[str], prefix_ids: list[int], place: int
+    ) -> list[VocoCache]:
+        """Images of different conversations, together: each stands where a conversation's first does."""
+        n_voco = self.check_n_voco(n_voco)
+        whole = self._compress_chunk(pixel_values, n_voco, image_digests, prefix_ids, place, -n_voco)
+        gap = config_gap(self.config)
+        return [replace(one, gap=gap) for one in whole.split()]
 
     def _compress_chunk(
         self,
@@ -107,6 +118,7 @@ class VocoCaching:
         place: int,
         gap: int,
     ) -> VocoCache:
+        """`gap`: positions between an image's last token and the next one's first."""
         batch = self._image_rows(len(pixels), n_voco, prefix_ids, place, gap)
         embeds = self.embed_images(pixels.to(self.device), n_voco)
         compressed = compress(self.decoder, batch, lambda at: self.embed(at, embeds))
@@ -162,3 +174,8 @@ class VocoCaching:
         if self._inverse_frequencies is None:
             self._inverse_frequencies = inverse_frequencies(self.language_model)
         return self._inverse_frequencies
+
+
+def config_gap(config: VocoConfig) -> int:
+    """Positions that an image takes before its VoCo tokens."""
+    return config.n_vision if config.positions == "layout" else 0

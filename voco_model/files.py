@@ -1,6 +1,7 @@
-"""Writing files so that they appear under their names only when they are whole."""
+"""Writing files and folders so that they appear under their names only when they are whole."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,19 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path`; it takes the place of what was there if the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as beside:
+        temporary = Path(beside) / "new"
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            shutil.move(path, Path(beside) / "old")
+        os.replace(temporary, path)
 
 
 def _umask() -> int:

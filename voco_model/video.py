@@ -53,13 +53,19 @@ class VideoInfo:
 
 
 def sample_frames(
-    path: Path | str, *, fps: float | None = None, count: int | None = None, limit: int = 4096
+    path: Path | str,
+    *,
+    fps: float | None = None,
+    count: int | None = None,
+    limit: int = 4096,
+    between: tuple[float, float] | None = None,
 ) -> Iterator[Frame]:
     """The frames shown at chosen times; a frame is shown from its own time until that of the next.
 
     fps: sample at 0, 1/fps, 2/fps, ... seconds after the first frame, below the duration.
     count: sample at the middle of each of `count` equal parts; a short video repeats frames.
     limit: more frames than this are an error, so that a mistaken fps does not run for days.
+    between: only this part, in seconds after the first frame; as much of it as the video has.
 
     The call checks the arguments and measures the file; frames are decoded one by one as they are taken.
     """
@@ -70,16 +76,23 @@ def sample_frames(
     if count is not None and not 1 <= count <= limit:
         raise VocoError(f"count is {count}; give 1 to {limit} frames, or raise limit")
     path = Path(path)
-    origin, end, _ = _measure(path)
+    first, last, _ = _measure(path)
+    origin, end = first, last
+    if between is not None:
+        origin, end = first + Fraction(str(between[0])), min(last, first + Fraction(str(between[1])))
+        if not first <= origin < end:
+            part = f"no frame between {between[0]} and {between[1]} s"
+            raise VocoError(f"{path}: {part}, it shows {float(last - first):.2f} s; give another part")
+    before = origin - first
     if count is not None:
         step = (end - origin) / count
-        return _shown_at(path, origin, ((i + Fraction(1, 2)) * step for i in range(count)))
+        return _shown_at(path, first, (before + (i + Fraction(1, 2)) * step for i in range(count)))
     # Read as written: 0.1 is a tenth, not the binary number just above it, which samples just too early.
     rate = Fraction(str(fps))
     n = math.ceil((end - origin) * rate)
     if n > limit:
         raise VocoError(f"{path}: fps={fps} takes {n} frames, the limit is {limit}; lower fps or use count")
-    return _shown_at(path, origin, (i / rate for i in range(n)))
+    return _shown_at(path, first, (before + i / rate for i in range(n)))
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -91,10 +104,21 @@ def probe(path: Path | str) -> VideoInfo:
     return VideoInfo(float(end - origin), frames, width, height, -_rotation(first) % 360)
 
 
-def check_frames(path: Path | str) -> None:
-    """Decode every frame, one at a time; VocoError where one is damaged, which `probe` does not look for."""
-    for _ in _decoded(Path(path)):
-        pass
+def check_frames(path: Path | str, at: float = 0.0) -> Image.Image:
+    """Decode every frame, one at a time; VocoError where one is damaged, which `probe` does not look for.
+
+    Gives the picture that is shown `at` seconds after the first frame; past the end, the last one.
+    """
+    path = Path(path)
+    frames = _decoded(path)
+    first = next(frames, None)
+    if first is None:
+        raise VocoError(f"{path}: a video without frames; {REPAIR}")
+    origin, shown = first
+    for start, frame in frames:
+        if start - origin <= at:
+            shown = frame
+    return _upright(shown)
 
 
 def _shown_at(path: Path, origin: Fraction, times: Iterator[Fraction]) -> Iterator[Frame]:

@@ -1,12 +1,17 @@
-"""Ends a run that must not go on."""
+"""Ends a run whose data must not be trained on."""
+
+from kfp.dsl import Artifact, Input
 
 from components.kubeflow.component import component
 
 
 @component
-def refuse(reason: str) -> None:
+def refuse(report: Input[Artifact]) -> None:
     """Fails with the reason, so that the run is seen to have failed and why."""
+    import json
+    from pathlib import Path
+
     from components.stepping.perform import refuse as say
     from voco_model.errors import VocoError
 
-    say(VocoError(reason))
+    say(VocoError(json.loads(Path(report.path, "result.json").read_text())["reason"]))

@@ -1,10 +1,12 @@
 """How often a model is right about scenes that it never saw, by question type."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from components.reproducing.profiles import TYPES
@@ -12,6 +14,7 @@ from components.reproducing.scenes import SIDE, Asked
 from data.world.drawing import draw
 from data.world.speech import Pair
 from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.statistics import LEVEL, Interval
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.processor import Item, VocoProcessor
 from voco_model.processing.templates import IMAGE_TAGS
@@ -107,3 +110,12 @@ def pooled(shares: Sequence[Shares]) -> Shares:
         [f"{seed}/{name}" for seed, s in enumerate(shares) for name in s.clusters],
         shares[0].scale,
     )
+
+
+def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """The mean over seeds with its t interval; one seed alone says nothing of how far another would be."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, -math.inf, math.inf, level)
+    reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))
+    return Interval(mean, mean - reach, mean + reach, level)

@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from components.reproducing.measuring import by_type, measure, pooled, types_asked
+from components.reproducing.measuring import by_type, measure, over_seeds, pooled, types_asked
 from components.reproducing.profiles import Profile
 from components.reproducing.scenes import Asked, asked, make_data, text_only
-from components.reproducing.tables import ACCURACY, PAPER, RETENTION, Figure, figure, over_seeds, write
 from components.reproducing.variants import Trained, Training, variants
 from data.world.vocabulary import bits
 from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.statistics import interval, retention
+from voco_model.evaluation.tables import ACCURACY, PAPER, RETENTION, Figure, figure, write
 
 MAIN = "retention of VoCo tokens"
 TYPES_TABLE = "accuracy by question type"

@@ -9,9 +9,9 @@ from PIL.Image import Image
 
 from components.reproducing.clips import CHANGES, AskedClip, VideoProfile, asked_clips, guessed, make_clips
 from components.reproducing.measuring import by_type, right_answers, shares_of
-from components.reproducing.tables import ACCURACY, Figure, figure
 from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.statistics import compare, interval
+from voco_model.evaluation.tables import ACCURACY, Figure, figure
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.processor import VocoProcessor
 from voco_model.training.recipe import Data, Objective, Optimiser, Recipe, Saving, Start, Variant

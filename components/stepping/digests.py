@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from voco_model.errors import VocoError
 
@@ -42,22 +42,27 @@ def content_of(path: Path) -> Content:
             f"{path}: {'a link' if path.is_symlink() else 'no such file or folder'}; nothing to digest"
         )
     if path.is_file():
-        sha256, md5, size = _read(path)
-        return Content("file", sha256, md5, size, 1)
+        return _read(path)
     lines, entries, total = [], [], 0
     for file in files_below(path):
         name = file.relative_to(path).as_posix()
-        sha256, md5, size = _read(file)
-        lines.append(f"{sha256}  {name}\n")
-        entries.append({"md5": md5, "relpath": name})
-        total += size
+        one = _read(file)
+        lines.append(sum_line(one.sha256, name))
+        entries.append({"md5": one.md5, "relpath": name})
+        total += one.bytes
     whole = hashlib.sha256("".join(lines).encode()).hexdigest()
     return Content("folder", whole, md5_of_list(entries), total, len(entries))
 
 
+def sum_line(sha256: str, name: str) -> str:
+    """A file's line as `sha256sum` prints it: a name with a line break in it cannot pass for two files."""
+    plain = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if plain == name else chr(92)}{sha256}  {plain}\n"
+
+
 def folder_list(folder: Path) -> list[dict[str, str]]:
     """A folder as DVC writes it down."""
-    return [{"md5": _read(f)[1], "relpath": f.relative_to(folder).as_posix()} for f in files_below(folder)]
+    return [{"md5": _read(f).md5, "relpath": f.relative_to(folder).as_posix()} for f in files_below(folder)]
 
 
 def list_bytes(entries: list[dict[str, str]]) -> bytes:
@@ -89,11 +94,16 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _read(path: Path) -> tuple[str, str, int]:
+def stream_content(file: BinaryIO) -> Content:
+    """Of a file that is open already."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    while chunk := file.read(CHUNK):
+        sha256.update(chunk)
+        md5.update(chunk)
+        size += len(chunk)
+    return Content("file", sha256.hexdigest(), md5.hexdigest(), size, 1)
+
+
+def _read(path: Path) -> Content:
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            sha256.update(chunk)
-            md5.update(chunk)
-            size += len(chunk)
-    return sha256.hexdigest(), md5.hexdigest(), size
+        return stream_content(file)

@@ -14,6 +14,7 @@ def say(task: str, event: str, **more: Any) -> None:
 
 def heard(line: str) -> Mapping[str, Any] | None:
     """The event that a line of a log is, if it is one."""
+    line = line.strip()  # KFP sets what a task says apart by blanks
     if not line.startswith(MARK):
         return None
     try:

@@ -1,10 +1,13 @@
 """Doing a step's work: digests before and after, the record, its copies, and what MLflow is told."""
 
 import importlib
+import math
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,11 +73,23 @@ def _do(given: Assignment, work: Path, sink: Sink, also: Tell | None) -> Done:
             also(step, figures)
         say(given.label or given.task, "figures", step=step, figures=dict(figures))
 
-    done: Done = function(Job(given.task, given.settings, given.inputs, given.outputs, work, tell))
-    for name, path in given.outputs.items():
-        if not path.exists():
-            raise VocoError(f"{given.task}: output {name} was not written to {path}")
+    with _removed_on_failure([path for path in given.outputs.values() if not path.exists()]):
+        done: Done = function(Job(given.task, given.settings, given.inputs, given.outputs, work, tell))
+        for name, path in given.outputs.items():
+            if not path.exists():
+                raise VocoError(f"{given.task}: output {name} was not written to {path}")
     return done
+
+
+@contextmanager
+def _removed_on_failure(outputs: Iterable[Path]) -> Iterator[None]:
+    """What a failing step wrote in part is taken away again, so that the next try finds nothing in its way."""
+    try:
+        yield
+    except BaseException:
+        for path in outputs:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
 
 
 def _work_folder(given: Assignment, inputs: Mapping[str, Content]) -> Path:
@@ -114,7 +129,7 @@ def _record(
         seed=seed if isinstance(seed, int) else None,
         inputs=inputs,
         outputs=outputs,
-        figures=dict(done.figures),
+        figures={name: value for name, value in done.figures.items() if math.isfinite(value)},
         values=dict(done.values),
         kept=_kept(given),
         **environment(),

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -11,26 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from components.stepping.digests import Content, canonical, files_below, text_digest
+from components.stepping.code import Code, code
+from components.stepping.digests import Content, canonical, text_digest
 from voco_model.errors import VocoError
 from voco_model.files import whole_file
 
 FORMAT = 1
-ROOT = Path(__file__).parents[2]
-SOURCES = ("voco_model", "components", "pipelines", "data")
-"""Packages whose files are the code."""
-
-
-@dataclass(frozen=True)
-class Code:
-    """Which code ran."""
-
-    commit: str | None
-    """Of git; None where there is no repository, as in an image built without one."""
-    dirty: bool
-    """Whether files differ from that commit."""
-    sha256: str
-    """Over all source files as they are."""
 
 
 @dataclass(frozen=True)
@@ -75,33 +60,20 @@ class Record:
 def read_record(path: Path) -> Record:
     """A record from its file."""
     try:
-        values = json.loads(path.read_text("utf-8"))
-        if values.get("format") != FORMAT:
-            raise VocoError(f"{path}: a record of format {values.get('format')}; this version reads {FORMAT}")
-        contents = {
-            side: {name: Content.from_mapping(one) for name, one in values[side].items()}
-            for side in ("inputs", "outputs")
-        }
-        return Record(**values | contents | {"code": Code(**values["code"])})
+        return record_from(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, VocoError):
-            raise
         raise VocoError(f"{path}: not a step's record ({error})") from None
 
 
-@cache
-def code() -> Code:
-    """Which code this process runs."""
-    lines = []
-    import hashlib
-
-    for package in SOURCES:
-        for file in files_below(ROOT / package):
-            if "__pycache__" not in file.parts and file.suffix in (".py", ".yaml", ".safetensors", ".json"):
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                lines.append(f"{digest}  {file.relative_to(ROOT).as_posix()}\n")
-    commit = _git("rev-parse", "HEAD") or os.environ.get("VOCO_COMMIT") or None
-    return Code(commit, bool(_git("status", "--porcelain")), hashlib.sha256("".join(lines).encode()).hexdigest())
+def record_from(values: Mapping[str, Any]) -> Record:
+    """A record from what its file holds; whatever else that is, raises what reading it raises."""
+    if values.get("format") != FORMAT:
+        raise VocoError(f"a record of format {values.get('format')}; this version reads {FORMAT}")
+    contents = {
+        side: {name: Content.from_mapping(one) for name, one in values[side].items()}
+        for side in ("inputs", "outputs")
+    }
+    return Record(**values | contents | {"code": Code(**values["code"])})
 
 
 @cache
@@ -124,13 +96,3 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages_sha256": text_digest(packages()),
     }
-
-
-def _git(*arguments: str) -> str:
-    if not (ROOT / ".git").exists():
-        return ""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

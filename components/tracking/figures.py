@@ -23,7 +23,7 @@ def log_figures(
     uri = tracking_uri()
     if uri is None:
         return None
-    with _reachable():
+    with reachable():
         client, run_id = _new_run(uri, run_name, experiment)
         with _ended(client, run_id):
             for name, value in figures.items():
@@ -49,7 +49,7 @@ def streamed_figures(
     if uri is None:
         yield None
         return
-    with _reachable():
+    with reachable():
         client, run_id = _new_run(uri, run_name, experiment)
         for name, value in settings.items():
             client.log_param(run_id, name, value)
@@ -76,8 +76,17 @@ def _to_mlflow(client: Any, run_id: str) -> Stream:
     return log
 
 
+class Refused(VocoError):
+    """MLflow is there and does not take what it was given; asking again will not help."""
+
+
+REFUSALS = frozenset(
+    {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}
+)
+
+
 @contextmanager
-def _reachable() -> Iterator[None]:
+def reachable() -> Iterator[None]:
     """MLflow's own errors as one line."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.exceptions import MlflowException
@@ -85,8 +94,11 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        said = " ".join(str(error.message).split())[:500]
+        if error.error_code in REFUSALS:
+            raise Refused(f"MLflow does not take this: {said}") from None
         way_out = "start the server, or unset MLFLOW_TRACKING_URI"
-        raise VocoError(f"MLFLOW_TRACKING_URI: nothing can be logged there ({error.message}); {way_out}") from None
+        raise VocoError(f"MLFLOW_TRACKING_URI: nothing can be logged there ({said}); {way_out}") from None
 
 
 def _new_run(uri: str, run_name: str, experiment: str) -> tuple[Any, str]:

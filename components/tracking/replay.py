@@ -1,20 +1,30 @@
-"""Sending a spool on to MLflow, in order, while steps still write to it or long after."""
+"""Sending a spool on to MLflow, in order and once, while steps still write to it or long after."""
 
 import json
 import os
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from components.tracking.figures import Refused
 from components.tracking.runs import MlflowSink
 from voco_model.errors import VocoError
 from voco_model.files import whole_file
 
 EVERY = 1.0
 """Seconds between two looks."""
+LOCK, LIVE = ".lock", ".live"
+"""Held while a spool is read; held as long as its run lasts."""
+RETRIES = "2"
+"""Of one request, where the environment says nothing: the spool is the better memory."""
+Tell = Callable[[str], None]
 
 
 @dataclass
@@ -23,37 +33,67 @@ class _Sent:
 
     at: int = 0
     run: str | None = None
+    ended: bool = False
 
 
-def replay(spool: Path, uri: str, run_id: str | None) -> int:
+def replay(spool: Path, uri: str, run_id: str | None, *, over: bool = False, tell: Tell | None = None) -> int:
     """Send what the spool holds and was not sent yet; the number of events.
 
-    Called again, it goes on from there. A kill between sending and noting sends one event again: figures of the
-    same step and time, tags and files then replace themselves.
+    Called again, it goes on from there. A kill between sending and noting sends one event again, which then
+    replaces itself: a run is found by its attempt, figures by their step and moment, tags and files by name.
+    What MLflow refuses is told and passed over, so that it keeps nothing else back. Two at once do not send twice:
+    the second sends nothing.
+
+    over: no step writes any more; a task that did not say how it ended was killed.
     """
-    return sum(_send_file(path, uri, run_id) for path in sorted(spool.glob("*.jsonl")))
+    if not spool.is_dir():
+        return 0
+    try:
+        with FileLock(spool / LOCK, timeout=0):
+            return sum(_send_file(path, uri, run_id, over, tell or _say) for path in sorted(spool.glob("*.jsonl")))
+    except Timeout:
+        return 0
 
 
-def _send_file(path: Path, uri: str, run_id: str | None) -> int:
-    note = path.with_suffix(".sent")
-    sent = _Sent(**json.loads(note.read_text())) if note.is_file() else _Sent()
-    with path.open("rb") as file:
-        file.seek(sent.at)
-        lines = file.read().split(b"\n")[:-1]  # what no newline ends is being written
+def replay_rest(runs: Path, uri: str) -> int:
+    """What earlier runs could not send: each folder below `runs` is named as its run."""
     count = 0
-    for line in lines:
-        _send(json.loads(line), sent, uri, run_id)
-        sent.at += len(line) + 1
-        with whole_file(note) as temporary:
-            temporary.write_text(json.dumps({"at": sent.at, "run": sent.run}))
-        count += 1
+    for spool in sorted(runs.glob("*/spool")) if runs.is_dir() else []:
+        if not unsent(spool):
+            continue
+        with suppress(Timeout), FileLock(spool / LIVE, timeout=0):  # not while that run still lasts
+            count += replay(spool, uri, spool.parent.name, over=True)
     return count
 
 
-def _send(event: dict[str, Any], sent: _Sent, uri: str, run_id: str | None) -> None:
+def unsent(spool: Path) -> int:
+    """Bytes that wait to be sent."""
+    return sum(max(0, os.path.getsize(path) - _noted(path).at) for path in spool.glob("*.jsonl"))
+
+
+def _send_file(path: Path, uri: str, run_id: str | None, over: bool, tell: Tell) -> int:
+    sent = _noted(path)
+    with path.open("rb") as file:
+        file.seek(sent.at)
+        lines = file.read().split(b"\n")[:-1]  # what no newline ends is being written
+    for line in lines:
+        try:
+            _send(json.loads(line), sent, uri, run_id, path.stem)
+        except Refused as error:
+            tell(f"{path.name}: {error}")
+        sent.at += len(line) + 1
+        _note(path, sent)
+    if over and sent.run is not None and not sent.ended:
+        MlflowSink(uri, sent.run).end("KILLED")
+        sent.ended = True
+        _note(path, sent)
+    return len(lines)
+
+
+def _send(event: dict[str, Any], sent: _Sent, uri: str, run_id: str | None, attempt: str) -> None:
     kind, moment = event["event"], event["time"]
     if kind == "start":
-        sink = MlflowSink.new(uri, event["task"], run_id, moment)
+        sink = MlflowSink.new(uri, event["task"], run_id, moment, attempt)
         sent.run = sink.id
         sink.start(event["parameters"], event["tags"])
         return
@@ -67,19 +107,37 @@ def _send(event: dict[str, Any], sent: _Sent, uri: str, run_id: str | None) -> N
     elif kind == "files":
         sink.files([path for path in map(Path, event["paths"]) if path.is_file()])
     elif kind == "end":
-        sink.end(event["status"])
+        sink.end(event["status"], moment)
+        sent.ended = True
+
+
+def _noted(path: Path) -> _Sent:
+    note = path.with_suffix(".sent")
+    return _Sent(**json.loads(note.read_text())) if note.is_file() else _Sent()
+
+
+def _note(path: Path, sent: _Sent) -> None:
+    with whole_file(path.with_suffix(".sent")) as temporary:
+        temporary.write_text(json.dumps(asdict(sent)))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 class Forwarder:
-    """While it lasts, a thread sends the spool on; at the end everything is sent."""
+    """While it lasts, a thread sends the spool on; at the end everything is sent that MLflow takes."""
 
     def __init__(self, spool: Path, uri: str, run_id: str) -> None:
         self._what = (spool, uri, run_id)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send_on, daemon=True)
-        self._told = False
+        self._live = FileLock(spool / LIVE, timeout=0)
+        self._told: set[str] = set()
 
     def __enter__(self) -> "Forwarder":
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
+        self._live.acquire()
         self._thread.start()
         return self
 
@@ -88,24 +146,20 @@ class Forwarder:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._live.release()
 
     def _send_on(self) -> None:
         while True:
             last = self._over.wait(EVERY)
             try:
-                replay(*self._what)
-            except VocoError as error:
-                if not self._told:
-                    print(f"{error}; what is not sent is kept in {self._what[0]}", file=sys.stderr)
-                self._told = True
+                replay(*self._what, over=last, tell=self._tell)
+            except (VocoError, OSError) as error:
+                self._tell(f"{error}; what is not sent is kept in {self._what[0]} and sent with the next run")
             if last:
                 return
 
-
-def unsent(spool: Path) -> int:
-    """Bytes that wait to be sent."""
-    waiting = 0
-    for path in spool.glob("*.jsonl"):
-        note = path.with_suffix(".sent")
-        waiting += os.path.getsize(path) - (json.loads(note.read_text())["at"] if note.is_file() else 0)
-    return waiting
+    def _tell(self, text: str) -> None:
+        """Once: the same trouble comes back each second."""
+        if text not in self._told:
+            self._told.add(text)
+            _say(text)

@@ -1,26 +1,30 @@
 """Runs in MLflow: one for a pipeline's run, below it one for each task."""
 
 import os
-import shutil
-import tempfile
+import re
 import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from components.tracking.figures import _artifacts_beside, _reachable
+from components.tracking.figures import _artifacts_beside, reachable
 from components.tracking.sinks import Numbers, Texts
 
 EXPERIMENT = "voco"
 RUN_TAG = "voco.run"
 PARENT_TAG = "mlflow.parentRunId"
+ATTEMPT_TAG = "voco.attempt"
+AT_ONCE = 100
+"""Of parameters and tags; MLflow takes no more in one call."""
+UNKNOWN = re.compile(r"[^\w\-. :/]")
+"""Signs that MLflow does not take in a figure's name."""
 SQLITE = "sqlite:///"
 
 
 def open_run(uri: str, run_id: str, name: str, parameters: Texts, tags: Texts) -> str:
     """The pipeline run's own run in MLflow; its id there. Asked again, it is the same."""
-    with _reachable():
+    with reachable():
         client = client_of(uri)
         found = _parent(client, run_id)
         if found is None:
@@ -33,7 +37,7 @@ def open_run(uri: str, run_id: str, name: str, parameters: Texts, tags: Texts) -
 
 def close_run(uri: str, run_id: str, status: str) -> None:
     """The pipeline's run is over."""
-    with _reachable():
+    with reachable():
         client = client_of(uri)
         if (found := _parent(client, run_id)) is not None:
             client.set_terminated(found, status)
@@ -46,73 +50,86 @@ class MlflowSink:
         self._client, self.id = client_of(uri), run
 
     @classmethod
-    def new(cls, uri: str, task: str, run_id: str | None, moment: int | None = None) -> "MlflowSink":
-        """A new run, below the pipeline's where there is one. moment: when it began, in milliseconds."""
-        with _reachable():
+    def new(
+        cls, uri: str, task: str, run_id: str | None, moment: int | None = None, attempt: str | None = None
+    ) -> "MlflowSink":
+        """A new run, below the pipeline's where there is one. moment: when it began, in milliseconds.
+
+        attempt: a name of which there is one run only; asked for again, it is the same.
+        """
+        with reachable():
             client, tags = client_of(uri), {}
+            if attempt:
+                if (found := _tagged(client, ATTEMPT_TAG, attempt)) is not None:
+                    return cls(uri, found)
+                tags = {ATTEMPT_TAG: attempt}
             if run_id:
                 parent = _parent(client, run_id) or open_run(uri, run_id, run_id, {}, {})
-                tags = {PARENT_TAG: parent, RUN_TAG: run_id}
+                tags |= {PARENT_TAG: parent, RUN_TAG: run_id}
             made = client.create_run(_experiment(client, uri), start_time=moment, run_name=task, tags=tags)
         return cls(uri, made.info.run_id)
 
     def start(self, parameters: Texts, tags: Texts) -> None:
-        from mlflow.entities import Param, RunTag
+        from mlflow.entities import Param
 
-        with _reachable():
-            given = [Param(key, value) for key, value in parameters.items()]
-            self._client.log_batch(self.id, params=given[:100], tags=[RunTag(k, v) for k, v in tags.items()])
+        given = [Param(key, value) for key, value in parameters.items()]
+        with reachable():
+            for first in range(0, len(given), AT_ONCE):
+                self._client.log_batch(self.id, params=given[first : first + AT_ONCE])
+        self.tags(tags)
 
     def figures(self, step: int, numbers: Numbers, moment: int | None = None) -> None:
+        """Figures of the same step and moment are kept once, however often they are told."""
         from mlflow.entities import Metric
 
         moment = moment or int(time.time() * 1000)
-        with _reachable():
-            self._client.log_batch(
-                self.id, metrics=[Metric(name, float(value), moment, step) for name, value in numbers.items()]
-            )
+        given = [Metric(UNKNOWN.sub("_", name), float(value), moment, step) for name, value in numbers.items()]
+        with reachable():
+            for first in range(0, len(given), AT_ONCE):
+                self._client.log_batch(self.id, metrics=given[first : first + AT_ONCE])
 
     def tags(self, tags: Texts) -> None:
         from mlflow.entities import RunTag
 
-        with _reachable():
-            self._client.log_batch(self.id, tags=[RunTag(k, v) for k, v in tags.items()])
+        given = [RunTag(key, value) for key, value in tags.items()]
+        with reachable():
+            for first in range(0, len(given), AT_ONCE):
+                self._client.log_batch(self.id, tags=given[first : first + AT_ONCE])
 
     def files(self, paths: Sequence[Path]) -> None:
-        with _reachable():
+        with reachable():
             for path in paths:
                 self._client.log_artifact(self.id, str(path))
 
-    def end(self, status: str) -> None:
-        with _reachable():
-            self._client.set_terminated(self.id, status)
+    def end(self, status: str, moment: int | None = None) -> None:
+        """FINISHED, FAILED, or KILLED where nobody said."""
+        with reachable():
+            self._client.set_terminated(self.id, status, end_time=moment)
 
 
 @cache
 def client_of(uri: str) -> Any:
-    """MLflow's client; a new local database is made from a ready one, which spares its migrations."""
+    """MLflow's client. A local database is made where there is none, which takes seconds."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
     if uri.startswith(SQLITE):
-        _make_database(Path(uri.removeprefix(SQLITE)))
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _make_database(path: Path) -> None:
-    """MLflow makes its tables by itself; only the folder must be there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    template = os.environ.get("VOCO_MLFLOW_TEMPLATE")
-    if template and not path.exists():
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        os.close(handle)
-        shutil.copyfile(template, name)
-        os.replace(name, path)
-
-
 def _experiment(client: Any, uri: str) -> str:
+    from mlflow.exceptions import MlflowException
+
     found = client.get_experiment_by_name(EXPERIMENT)
-    return str(found.experiment_id if found else client.create_experiment(EXPERIMENT, _artifacts_beside(uri)))
+    if found is None:
+        try:
+            return str(client.create_experiment(EXPERIMENT, _artifacts_beside(uri)))
+        except MlflowException:  # another step was first, or it fails again below
+            found = client.get_experiment_by_name(EXPERIMENT)
+            if found is None:
+                raise
+    return str(found.experiment_id)
 
 
 def _parent(client: Any, run_id: str) -> str | None:
@@ -122,3 +139,11 @@ def _parent(client: Any, run_id: str) -> str | None:
         return None
     found = client.search_runs([experiment.experiment_id], f"tags.`{RUN_TAG}` = '{run_id}'", max_results=1000)
     return next((run.info.run_id for run in found if PARENT_TAG not in run.data.tags), None)
+
+
+def _tagged(client: Any, tag: str, value: str) -> str | None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return None
+    found = client.search_runs([experiment.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
+    return str(found[0].info.run_id) if found else None

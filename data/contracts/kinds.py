@@ -21,7 +21,7 @@ BOUNDS: dict[str, float] = {
     "max_duration": 600,
     "min_frames": 2,
     "max_frames": 100_000,
-    "near_distance": 3,  # bits of the perceptual hash in which pictures that look alike may differ
+    "near_distance": 3,  # bits of the perceptual hash in which pictures or clips that look alike may differ
     "drift": 0.2,  # share by which a quantile of the text length may differ from the previous version's
     "drift_characters": 5,  # a difference this small never counts
 }
@@ -129,17 +129,19 @@ TRAINING = (
     ),
     Check(
         "near_duplicates", "finding", "near_duplicate",
-        "Few pictures look like an earlier one: hashes within {near_distance} of 64 bits.", "warning", 0.05,
+        "Few pictures or clips look like an earlier one: hashes within {near_distance} of 64 bits.",
+        "warning", 0.05,
     ),
     Check(
         "text_length_drift", "drift", "text_length",
         "The text length is distributed as in the previous version: quantiles within {drift} of its own.",
         "warning",
     ),
-    Check("leak_digest", "finding", "leak_digest", "No training picture is a benchmark's, byte for byte."),
+    Check("leak_digest", "finding", "leak_digest", "No training picture or clip is a benchmark's, byte for byte."),
     Check(
         "leak_near", "finding", "leak_near",
-        "No training picture looks like a benchmark's: hashes within {near_distance} of 64 bits.", "warning",
+        "No training picture or clip looks like a benchmark's: hashes within {near_distance} of 64 bits.",
+        "warning",
     ),
 )  # fmt: skip
 CAPTIONS = Check(

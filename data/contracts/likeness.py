@@ -76,7 +76,7 @@ class Pictures:
         order = np.argsort(self.theirs, kind="stable")
         place[looks] = order[np.searchsorted(self.theirs[order], self.all[place[looks]])]
         return Likeness(
-            "looks like a benchmark's picture", self.telling & bool(len(self.theirs)), place, self.names
+            "looks like a benchmark's picture or clip", self.telling & bool(len(self.theirs)), place, self.names
         )
 
 
@@ -86,4 +86,6 @@ def digest_leaks(frame: pd.DataFrame, benchmarks: Sequence[ImageList]) -> Likene
     names = [name for images in benchmarks for name in images.digest_names]
     first = dict(zip(reversed(digests), range(len(digests) - 1, -1, -1), strict=True))
     place = frame["digest"].astype(object).map(first).fillna(NOTHING).to_numpy(dtype=np.int64)
-    return Likeness("is a benchmark's picture", frame["digest"].notna().to_numpy() & bool(first), place, names)
+    return Likeness(
+        "is a benchmark's picture or clip", frame["digest"].notna().to_numpy() & bool(first), place, names
+    )

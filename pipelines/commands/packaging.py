@@ -15,13 +15,29 @@ CPU_IMAGE, GPU_IMAGE = "VOCO_IMAGE", "VOCO_GPU_IMAGE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which pipeline."""
+    """Which pipeline, compiled how, with what."""
+    add_choice(parser, profile="7b-8gpu")
+    parser.add_argument(
+        "--package", type=Path, metavar="FILE", help="a compiled pipeline instead (default: compile it now)"
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter of the pipeline, its value as YAML; may stand again (default: the pipeline's own)",
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="do every task anew (default: take results of the same inputs)"
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser, profile: str) -> None:
+    """Which pipeline, with which parameters, in which images."""
     parser.add_argument(
         "pipeline", nargs="?", default="retraining", choices=PIPELINES, help="which one (default: %(default)s)"
     )
-    parser.add_argument(
-        "--profile", default="7b-8gpu", metavar="NAME", help="its parameters (default: %(default)s)"
-    )
+    parser.add_argument("--profile", default=profile, metavar="NAME", help="its parameters (default: %(default)s)")
     parser.add_argument(
         "--set",
         action="append",
@@ -37,19 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=os.environ.get(variable),
             help=f"{what} image, by digest (default: ${variable}; needed unless --package is given)",
         )
-    parser.add_argument(
-        "--package", type=Path, metavar="FILE", help="a compiled pipeline instead (default: compile it now)"
-    )
-    parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a parameter of the pipeline, its value as YAML; may stand again (default: the pipeline's own)",
-    )
-    parser.add_argument(
-        "--no-cache", action="store_true", help="do every task anew (default: take results of the same inputs)"
-    )
 
 
 def package_of(options: argparse.Namespace, folder: Path) -> "Package":
@@ -74,7 +77,7 @@ def _compiled(options: argparse.Namespace, out: Path) -> Path:
     from pipelines.sizes import placed
 
     profile = load_profile(options.profile, options.settings)
-    images = Images(options.image, options.gpu_image)
+    images = Images.by_digest(options.image, options.gpu_image)
     return compile_pipeline(
         options.pipeline, profile, out, images, configure=placed(profile), caching=not options.no_cache
     )

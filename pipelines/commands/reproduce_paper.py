@@ -16,9 +16,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     from components.reproducing.profiles import profile_named
     from components.reproducing.run import reproduce
-    from components.reproducing.tables import show
     from data.world.base import READY_MADE
     from pipelines.commands.loading import quiet
+    from voco_model.evaluation.tables import show
 
     quiet()
     profile = profile_named(options.profile)

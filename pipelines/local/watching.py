@@ -11,7 +11,7 @@ from typing import Any
 from components.stepping.events import heard
 
 CACHED = re.compile(r"Task (?P<task>[\w-]+) cache hit \(key=(?P<key>[0-9a-f]+)\)")
-FAILED = re.compile(r"^voco: error: (?P<reason>.*)")
+FAILED = re.compile(r"^\s*voco: error: (?P<reason>.*)")
 
 
 @dataclass

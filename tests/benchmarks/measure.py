@@ -1,50 +1,12 @@
-"""Measuring on a busy machine: interleaved repeats, medians of ratios, memory in a process of its own."""
+"""Measuring for the benchmarks: time as the library does it, and memory in a process of its own."""
 
 import gc
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
 
-Work = Callable[[], object]
+from voco_model.profiling.timing import interleaved, medians, ratio
 
-
-def synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def seconds(work: Work) -> float:
-    synchronise()
-    start = time.perf_counter()
-    work()
-    synchronise()
-    return time.perf_counter() - start
-
-
-def interleaved(works: dict[str, Work], repeats: int) -> dict[str, list[float]]:
-    """Each piece of work in turn, again and again, after one warm-up each: A B C A B C ..."""
-    for work in works.values():
-        work()
-    times: dict[str, list[float]] = {name: [] for name in works}
-    gc.disable()
-    for _ in range(repeats):
-        for name, work in works.items():
-            times[name].append(seconds(work))
-    gc.enable()
-    return times
-
-
-def ratio(times: dict[str, list[float]], over: str, under: str) -> dict[str, float]:
-    """`over / under`, pair by pair: the median, and the quartiles as its spread."""
-    pairs = [a / b for a, b in zip(times[over], times[under], strict=True)]
-    low, _, high = statistics.quantiles(pairs, n=4) if len(pairs) > 1 else (pairs[0],) * 3
-    return {"median": statistics.median(pairs), "low": low, "high": high}
-
-
-def medians(times: dict[str, list[float]]) -> dict[str, float]:
-    return {name: statistics.median(values) for name, values in times.items()}
+__all__ = ["PeakMemory", "interleaved", "medians", "ratio", "resident_bytes"]
 
 
 def resident_bytes(field: str = "VmRSS") -> int:

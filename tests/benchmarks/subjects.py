@@ -10,6 +10,7 @@ from transformers.cache_utils import DynamicCache
 from voco_model.config import VocoConfig, preset
 from voco_model.flops import StepShape
 from voco_model.model import VocoForConditionalGeneration
+from voco_model.profiling.ways import greedy
 from voco_model.segments import NO_IMAGE, Kind
 
 QUESTION, ANSWER = 32, 8
@@ -137,14 +138,8 @@ class Asking:
         self._generate(n_tokens, pixel_values=self.pixels)
 
     def _generate(self, n_tokens: int, **image: object) -> None:
-        out = self.model(self.ids, self.kinds, self.images, use_cache=True, **image)
-        for _ in range(n_tokens - 1):
-            out = self.model(
-                out.logits[:, -1].argmax(-1, keepdim=True),
-                past_key_values=out.past_key_values,
-                visible=out.visible,
-                next_positions=out.next_positions,
-            )
+        given = {"input_ids": self.ids, "kinds": self.kinds, "images": self.images}
+        greedy(self.model, given | image, n_tokens)
 
     @torch.inference_mode()
     def full_prefix(self, n_tokens: int) -> None:

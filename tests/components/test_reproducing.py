@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from components.reproducing.measuring import answered_rightly, as_shares, by_type, pooled, types_asked
+from components.reproducing.measuring import answered_rightly, as_shares, by_type, over_seeds, pooled, types_asked
 from components.reproducing.profiles import PROFILES, TYPES, Stage
 from components.reproducing.run import LOWER, MAIN, UPPER, reproduce
 from components.reproducing.scenes import asked, text_only
-from components.reproducing.tables import RETENTION, Figure, over_seeds, show, write
 from components.reproducing.variants import variants
 from data.world.base import make_base
 from data.world.drawing import draw
@@ -19,6 +18,7 @@ from data.world.facts import signature
 from data.world.scenes import make_scene
 from pipelines.cli import main
 from voco_model.evaluation.statistics import interval
+from voco_model.evaluation.tables import RETENTION, Figure, show, write
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.processor import VocoProcessor
 

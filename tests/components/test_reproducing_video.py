@@ -15,7 +15,6 @@ from components.reproducing.clips import (
     video_profile_named,
 )
 from components.reproducing.profiles import Stage
-from components.reproducing.tables import ACCURACY
 from components.reproducing.video import (
     FRAMES,
     ONE_FRAME,
@@ -30,6 +29,7 @@ from tests.voco_model.worlds import config
 from voco_model.config import preset
 from voco_model.errors import VocoError
 from voco_model.evaluation.statistics import interval
+from voco_model.evaluation.tables import ACCURACY
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.processor import VocoProcessor
 from voco_model.processing.tokenizer import byte_tokenizer

@@ -80,7 +80,7 @@ def test_failing_records_are_set_aside_with_reason_file_and_line(outcome):
     found = [(one["file"], one["line"], one["id"], one["code"], one["reason"]) for one in table.to_pylist()]
     file = f"{KIND}.json"
     assert found == [
-        (file, 3, "r2", "leak_digest", "is a benchmark's picture: tested.txt line 2"),
+        (file, 3, "r2", "leak_digest", "is a benchmark's picture or clip: tested.txt line 2"),
         (file, 4, "r3", "turn_order", "empty answer"),
         ("other.json", 77, "r4", "short_side", "short_side is 3, expected at least 16"),
         (file, 6, HOSTILE, "unique_ids", "the id stands in several records"),

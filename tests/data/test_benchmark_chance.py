@@ -58,7 +58,7 @@ def test_all_scenes_are_of_the_test_split():
     assert all(split_of(scene_at(clip(i), t)) == "test" for i in range(CLIPS) for t in (0, clip(i).seconds))
 
 
-def test_image_list_has_every_picture_also_those_inside_a_table(benchmark_world):
+def test_image_list_has_every_picture_and_clip_also_those_inside_a_table(benchmark_world):
     out, _ = benchmark_world
     listed = image_list(out)
     table = pq.read_table(out / "benchmarks/images.parquet").to_pylist()
@@ -66,15 +66,16 @@ def test_image_list_has_every_picture_also_those_inside_a_table(benchmark_world)
     assert all(re.fullmatch("[0-9a-f]{16}", r["perceptual_hash"]) for r in table)
     plain = [(name, digest) for name, digest in listed if "#" not in name]
     assert all(hashlib.sha256((out / name).read_bytes()).hexdigest() == digest for name, digest in plain)
-    opened = [p for p in (out / "benchmarks").rglob("*") if p.is_file() and _is_picture(p)]
+    opened = [p for p in (out / "benchmarks").rglob("*") if p.is_file() and _is_seen(p)]
     assert {p.relative_to(out).as_posix() for p in opened} == {name for name, _ in plain}
     with (out / "benchmarks/mmbench/mmbench_dev_20230712.tsv").open(newline="") as file:
         pictures = {row["image"] for row in csv.DictReader(file, delimiter="\t")}
     assert len([name for name, _ in listed if "#" in name]) == len(pictures)
 
 
-def _is_picture(path):
-    return path.read_bytes()[:3] in (b"\xff\xd8\xff", b"\x89PN")
+def _is_seen(path):
+    head = path.read_bytes()[:8]
+    return head[:3] in (b"\xff\xd8\xff", b"\x89PN") or head[4:] == b"ftyp"
 
 
 def test_videos_can_be_read(root):

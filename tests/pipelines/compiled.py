@@ -8,7 +8,6 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-
 WITHIN_TEXT = "pipelinechannel--"
 """What KFP calls a parameter that stands within a longer text."""
 

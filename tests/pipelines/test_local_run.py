@@ -1,4 +1,4 @@
-"""`voco run` for real: KFP's local runner, MLflow on sqlite, DVC's layout; small enough to take a minute or two."""
+"""`voco run` for real: KFP's local runner, MLflow on sqlite, DVC's layout; on very little, for minutes."""
 
 import json
 import os

@@ -31,6 +31,16 @@ def test_nothing_that_is_referred_to_is_missing(spec):
     assert broken_references(spec) == []
 
 
+@pytest.mark.parametrize("name", ["evaluation", "promotion", "audit"])
+def test_the_other_pipelines_are_whole_too(name, tmp_path):
+    out = compile_pipeline(
+        name, load_profile("tiny"), tmp_path / "p.yaml", Images(f"cpu@{DIGEST}", f"gpu@{DIGEST}")
+    )
+    spec, _ = read_package(out)
+    assert broken_references(spec) == []
+    assert "version" in spec.root.input_definitions.parameters
+
+
 def test_the_walk_itself_sees_what_is_missing(package):
     spec, _ = read_package(package)
     del spec.components["comp-align"]
@@ -42,7 +52,8 @@ def declared() -> set[tuple[str, str, str]]:
 
 
 def test_the_pipeline_has_the_edges_that_are_declared(spec):
-    assert edges(spec) == declared()
+    stopped = ("validate", "report", "refuse")
+    assert edges(spec) == declared() | {stopped}
 
 
 def dvc_edges() -> set[tuple[str, str, str]]:
@@ -114,4 +125,4 @@ def test_every_task_has_a_name_for_people_and_installs_nothing(package, spec):
 @pytest.mark.parametrize("image", ["voco:latest", "voco", "voco@sha256:12"])
 def test_an_image_without_a_digest_is_refused(image):
     with pytest.raises(ValueError, match="names no digest"):
-        Images(image, f"gpu@{DIGEST}")
+        Images.by_digest(image, f"gpu@{DIGEST}")

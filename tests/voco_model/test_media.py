@@ -228,7 +228,13 @@ def test_clips_are_measured(tmp_path):
     assert seen.duration == pytest.approx(1.0)
     assert seen == inspect_media(data, "video")
     quick = inspect_media(tmp_path / "a.mp4", "video", decode=False)
-    assert (quick.digest, quick.frames) == (seen.digest, None)
+    assert (quick.digest, quick.frames, quick.perceptual_hash) == (seen.digest, None, None)
+
+
+@pytest.mark.parametrize(("frames", "middle"), [(12, 6), (11, 5), (1, 0)])
+def test_a_clips_hash_is_that_of_its_middle_frame(tmp_path, frames, middle):
+    seen = inspect_media(clip(tmp_path / "a.mov", frames, codec="png", pixels="rgb24"), "video")
+    assert seen.perceptual_hash == difference_hash(picture(seed=middle))
 
 
 def test_clips_with_absurd_headers_or_cut_short_are_set_aside(tmp_path):

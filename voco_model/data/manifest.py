@@ -19,7 +19,7 @@ SCHEMA = pa.schema(
         pa.field("line", pa.int64(), nullable=False),
         pa.field("media_kind", pa.string(), nullable=False),  # image, video or text
         pa.field("media", pa.string()),  # path below the data root
-        pa.field("perceptual_hash", pa.string()),  # 16 hex digits of a 64-bit difference hash of the picture
+        pa.field("perceptual_hash", pa.string()),  # 64-bit difference hash in hex, of a clip's middle frame
         pa.field("conversation", pa.string(), nullable=False),  # JSON, [{from, value}, ...]
         pa.field("shard", pa.string()),  # the shard that holds it, e.g. "000003.tar"; null before sharding
     ]

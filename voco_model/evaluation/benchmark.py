@@ -78,6 +78,8 @@ class Benchmark(ABC):
 
     answers_as_lines: ClassVar[bool] = False
     """Whether the official answer file is JSON lines."""
+    answers_name: ClassVar[str] = "answers.json"
+    """What the official answer file is called here; a folder where the official form is one."""
     by_order: ClassVar[bool] = False
     """Whether an answer file without ids is paired with the questions by order."""
 

@@ -40,7 +40,7 @@ def write_sheet(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     }
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
-            archive.writestr(name, _HEAD + text)
+            archive.writestr(zipfile.ZipInfo(name), _HEAD + text)  # without the time: the same file again
 
 
 def _relation(kind: str, target: str) -> str:

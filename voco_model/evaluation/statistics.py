@@ -74,6 +74,24 @@ def retention(
     result: Shares, lower: Shares, upper: Shares, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
 ) -> Interval:
     """(result - lower) / (upper - lower) in percent, its interval with the bounds' own uncertainty in it."""
+    point, drawn = _retained(result, lower, upper, resamples, seed)
+    return _bounded_if_apart(point, drawn, level)
+
+
+def mean_retention(
+    benchmarks: Sequence[tuple[Shares, Shares, Shares]],
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Interval:
+    """The mean of several benchmarks' retention, from each one's (result, lower, upper), resampled by itself."""
+    found = [_retained(*shares, resamples, seed + k) for k, shares in enumerate(benchmarks)]
+    drawn = np.mean([draws for _, draws in found], axis=0)
+    return _bounded_if_apart(float(np.mean([point for point, _ in found])), drawn, level)
+
+
+def _retained(result: Shares, lower: Shares, upper: Shares, resamples: int, seed: int) -> tuple[float, np.ndarray]:
+    """Retention, and for each resample what it would be: NaN where the bounds change places."""
     value, least, most = _value(result), _value(lower), _value(upper)
     if most <= least:
         raise VocoError(
@@ -81,11 +99,15 @@ def retention(
             "be retained; check which model is which, or train the upper bound longer"
         )
     got, low, high = _resampled([result, lower, upper], resamples, seed)
-    span = high - low
-    told = 100 * (got - low)[span > 0] / span[span > 0]
-    point = 100 * (value - least) / (most - least)
-    if len(told) < resamples * (1 + level) / 2:
-        return Interval(point, -np.inf, np.inf, level)  # the bounds cannot be told apart
+    apart = np.where(high > low, high - low, np.nan)
+    return 100 * (value - least) / (most - least), 100 * (got - low) / apart
+
+
+def _bounded_if_apart(point: float, drawn: np.ndarray, level: float) -> Interval:
+    """An interval without end where so many resamples have no retention that the bounds cannot be told apart."""
+    told = drawn[~np.isnan(drawn)]
+    if len(told) < len(drawn) * (1 + level) / 2:
+        return Interval(point, -np.inf, np.inf, level)
     return _bounded(point, told, level)
 
 

@@ -1,6 +1,8 @@
 """One conversation as a sequence of tokens, each with its kind, its image and its label."""
 
+from array import array
 from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,31 +14,37 @@ from voco_model.segments import NO_IMAGE, Kind
 
 IGNORE = -100
 """The label of tokens that nobody learns."""
+INTEGERS = "q"
+"""The columns' 64-bit integers: tensors take them as they are, where lists would be read number by number."""
+
+
+def _column() -> "array[int]":
+    return array(INTEGERS)
 
 
 @dataclass
 class Sequence:
-    """Parallel lists, one entry for each position."""
+    """Parallel columns, one entry for each position."""
 
-    ids: list[int] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
-    images: list[int] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
+    ids: "array[int]" = field(default_factory=_column)
+    kinds: "array[int]" = field(default_factory=_column)
+    images: "array[int]" = field(default_factory=_column)
+    labels: "array[int]" = field(default_factory=_column)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def add(self, ids: Iterable[int], kind: Kind, image: int = NO_IMAGE, answer: bool = False) -> None:
-        ids = list(ids)
+        ids = array(INTEGERS, ids)
         self.ids += ids
-        self.kinds += [int(kind)] * len(ids)
-        self.images += [image] * len(ids)
-        self.labels += ids if answer else [IGNORE] * len(ids)
+        self.kinds += array(INTEGERS, [kind]) * len(ids)
+        self.images += array(INTEGERS, [image]) * len(ids)
+        self.labels += ids if answer else array(INTEGERS, [IGNORE]) * len(ids)
 
     def add_marked(self, ids: list[int], answer: np.ndarray) -> None:
         """Text of which each token says whether it is learned."""
         self.add(ids, Kind.TEXT)
-        self.labels[len(self) - len(ids) :] = np.where(answer, ids, IGNORE).tolist()
+        self.labels[len(self) - len(ids) :] = array(INTEGERS, np.where(answer, ids, IGNORE).tolist())
 
     def cut(self, length: int) -> None:
         """Drop everything from `length` on."""
@@ -66,9 +74,9 @@ class Sequence:
 class BlockShape:
     """What one image block looks like in the sequence."""
 
-    vision_ids: list[int]
+    vision_ids: Seq[int]
     """Placeholders of the features, and the tokens that close them."""
-    voco_ids: list[int]
+    voco_ids: Seq[int]
 
 
 def write(

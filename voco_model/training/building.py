@@ -138,7 +138,10 @@ def base_configs(vision: Path, language: Path) -> tuple[Any, Any]:
         tower = AutoConfig.from_pretrained(vision, local_files_only=True)
     with described_by(language / "config.json"):
         text = AutoConfig.from_pretrained(language, local_files_only=True)
-    return getattr(tower, "vision_config", tower), text
+    found = getattr(tower, "vision_config", tower), text
+    for config in found:
+        config.name_or_path = ""  # a path of this machine, which would be saved with every model made from it
+    return found
 
 
 def history_of(folder: Path) -> list[dict[str, Any]]:

@@ -33,8 +33,11 @@ def deciding(recipe: Recipe) -> dict[str, Any]:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """The name of what a recipe decides."""
-    return hashlib.sha256(json.dumps(deciding(recipe), sort_keys=True).encode()).hexdigest()
+    """The name of what a recipe decides, wherever data and weights lie: those have digests of their own."""
+    values = deciding(recipe)
+    values["data"]["folders"] = [Path(folder).name for folder in recipe.data.folders]
+    values["start"] |= dict.fromkeys(("checkpoint", "vision", "language"))
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def first_difference(ours: dict[str, Any], theirs: dict[str, Any], at: str = "") -> str | None:

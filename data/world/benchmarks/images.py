@@ -1,9 +1,8 @@
-"""Which pictures the benchmarks hold: training data must have none of them."""
+"""Which pictures and clips the benchmarks hold: training data must have none of them."""
 
 import base64
 import csv
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,31 +10,31 @@ from voco_model.files import whole_file
 
 FOLDER = "benchmarks"
 IMAGE_LIST = "images.parquet"
-ENDINGS = (".jpg", ".png")
+ENDINGS = (".jpg", ".png", ".mp4")
 BARE = "SEED-Bench-image"
 """In this folder pictures have no ending."""
 
 
 def image_list(out: Path) -> list[tuple[str, str]]:
-    """Path below `out` and SHA-256 of every benchmark image; those in a TSV have their row's index behind `#`."""
+    """Path below `out` and SHA-256 of each benchmark image or clip; one in a TSV has its index behind `#`."""
     return [(name, hashlib.sha256(data).hexdigest()) for name, data in _images(out)]
 
 
 def write_image_list(out: Path) -> None:
-    """Id, digest and perceptual hash of every benchmark image, as a manifest calls them, in a Parquet file."""
+    """Id, digest and perceptual hash of every benchmark image or clip, as in a manifest, in a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from PIL import Image
 
-    from voco_model.data.media import difference_hash
+    from voco_model.data.media import MediaFault, inspect_media
 
     names, digests, hashes = [], [], []
-    known: dict[str, str] = {}
+    known: dict[str, str | None] = {}
     for name, data in _images(out):
         digest = hashlib.sha256(data).hexdigest()
         if digest not in known:
-            with Image.open(io.BytesIO(data)) as image:
-                known[digest] = difference_hash(image)
+            facts = inspect_media(data, "video" if name.endswith(".mp4") else "image")
+            assert not isinstance(facts, MediaFault), f"{name}: {facts.reason}"
+            known[digest] = facts.perceptual_hash
         names.append(name)
         digests.append(digest)
         hashes.append(known[digest])

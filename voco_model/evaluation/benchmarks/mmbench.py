@@ -25,6 +25,7 @@ _REFERENCE = 64
 
 class MmBench(Benchmark):
     title = "MMBench"
+    answers_name = "answers.xlsx"
     files = ("mmbench_dev*.tsv", "mmbench_*.tsv", "*.tsv")
     id_fields = ("question_id", "index")
     answer_fields = ("text", "prediction")

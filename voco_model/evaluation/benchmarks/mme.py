@@ -25,6 +25,7 @@ PICTURES = (".jpg", ".png", ".jpeg")
 class Mme(Benchmark):
     title = "MME"
     headline = "perception"
+    answers_name = "results"
     files = ("*",)
     asked_files = ("llava_mme*.jsonl",)
     answer_fields = ("text",)

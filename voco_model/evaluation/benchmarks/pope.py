@@ -23,6 +23,7 @@ class Pope(Benchmark):
     title = "POPE"
     headline = "f1"
     headline_scale = 100.0
+    answers_name = "results"
     files = tuple(f"coco_pope_{split}*.json" for split in SPLITS)
     asked_files = ("llava_pope*.jsonl",)
     media_folders: ClassVar[tuple[str, ...]] = ("val2014", "images", "")

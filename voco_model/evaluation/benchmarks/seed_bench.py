@@ -22,6 +22,7 @@ class SeedBench(Benchmark):
     )
     answer_fields = ("text", "prediction")
     answers_as_lines = True
+    answers_name = "answers.jsonl"
 
     def official(self, path: Path, truth: Path | None) -> list[Question]:
         path = path if truth is None else self.locate(truth)

@@ -1,15 +1,12 @@
-"""The experiment's figures as tables: ours with their intervals, the paper's beside."""
+"""Figures as tables: ours with their intervals, the paper's beside."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy import stats
-
-from voco_model.evaluation.statistics import LEVEL, Interval
+from voco_model.evaluation.statistics import Interval
 from voco_model.files import whole_file
 
 RETENTION = "retention, %"
@@ -39,15 +36,6 @@ def figure(
     return Figure(table, row, n_voco, metric, found.value, found.low, found.high, paper)
 
 
-def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """The mean over seeds with its t interval; one seed alone says nothing of how far another would be."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, -math.inf, math.inf, level)
-    reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))
-    return Interval(mean, mean - reach, mean + reach, level)
-
-
 def show(figures: Sequence[Figure]) -> str:
     """All tables as text."""
     lines = []
@@ -74,3 +62,41 @@ def write(figures: Sequence[Figure], path: Path) -> None:
     ]
     with whole_file(path) as file:
         file.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def markdown(figures: Sequence[Figure], titles: Mapping[str, str]) -> str:
+    """A table for each, metrics side by side, the paper's figures in rows of their own."""
+    return "\n".join(
+        f"{table}\n\n{_grid([f for f in figures if f.table == table], titles)}"
+        for table in dict.fromkeys(each.table for each in figures)
+    )
+
+
+def grid(figures: Sequence[Figure], titles: Mapping[str, str]) -> list[list[str]]:
+    """One table's cells, its head first: a column for each metric."""
+    metrics = list(dict.fromkeys(each.metric for each in figures))
+    rows = list(dict.fromkeys((each.row, each.n_voco) for each in figures))
+    cells = [["", "N", *(titles.get(metric, metric) for metric in metrics)]]
+    for row, n_voco in rows:
+        here = {f.metric: f for f in figures if (f.row, f.n_voco) == (row, n_voco)}
+        n = "" if n_voco is None else str(n_voco)
+        cells.append([row, n, *(_cell(here.get(metric)) for metric in metrics)])
+        known = [f"{here[m].paper:.1f}" if m in here and here[m].paper is not None else "" for m in metrics]
+        if any(known):
+            cells.append([f"{row}, the paper", n, *known])
+    return cells
+
+
+def _cell(one: Figure | None) -> str:
+    if one is None:
+        return ""
+    bounded = one.low is not None and one.high is not None and math.isfinite(one.low)
+    return f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" if bounded else f"{one.value:.1f}"
+
+
+def _grid(figures: Sequence[Figure], titles: Mapping[str, str]) -> str:
+    cells = grid(figures, titles)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["| " + " | ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""A run's lineage: written once, checked as often as somebody asks."""

@@ -1,0 +1,28 @@
+"""Decide: a version that is registered already is held to the gate again, and promoted where it meets it."""
+
+import tempfile
+from pathlib import Path
+
+from components.promote import KEYS, PROMOTED, REFUSED, decide, write_verdict
+from components.promoting.gate import SHIPPED, load_gate
+from components.promoting.registry import MODEL, existing_registry, split_name
+from components.stepping.job import Done, Job
+from components.tracking import tracking_uri
+from voco_model.errors import VocoError
+
+
+def step(job: Job) -> Done:
+    """As a pipeline runs it: `verdict` out. The setting `model` names the version, by default the challenger."""
+    job.check_settings({*KEYS, "model"})
+    uri = tracking_uri()
+    if uri is None:
+        raise VocoError("MLFLOW_TRACKING_URI is not set, so there is no registry; name a database or server there")
+    name, which = split_name(str(job.setting("model") or f"{job.setting('model_name', MODEL)}@challenger"))
+    registry = existing_registry(uri, name)
+    gate = load_gate(Path(job.setting("gate") or SHIPPED))
+    with tempfile.TemporaryDirectory() as folder:
+        done = decide(registry.find(which), gate, registry, Path(folder))
+    page = write_verdict(done, registry.name, job.outputs["verdict"])
+    outcome = PROMOTED if done.verdict.met else REFUSED
+    values = {"verdict": outcome, "version": done.version.number, "reason": done.verdict.reason}
+    return Done({"gate_met": float(done.verdict.met)}, values, (page,))

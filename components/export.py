@@ -1,0 +1,106 @@
+"""Export: the model as others load it, with what it is worth and what it consists of.
+
+exported/
+  MLmodel, answering.py, code/   an MLflow model made from code: pictures and questions to answers
+  model/                         weights as safetensors, configuration, processor
+  tables/ efficiency/            what evaluation and profiling found
+  README.md                      the model card
+  manifest.json                  every file by its sha256
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.exporting.card import card, markdown
+from components.exporting.manifest import Manifest, write_manifest
+from components.stepping.digests import files_below
+from components.stepping.job import Done, Job
+from voco_model.errors import VocoError
+
+PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"})
+NEEDED = ("config.json", "processor_config.json", "tokenizer_config.json")
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """What is exported to where."""
+
+    model: Path
+    """A folder that training left."""
+    out: Path
+    name: str = "voco-llama"
+    """What the model card calls it."""
+    tables: Path | None = None
+    """What `summarise` made."""
+    efficiency: Path | None = None
+    """What `profile` made."""
+    check: bool = True
+    """Whether the export is loaded and asked a question before it appears."""
+
+
+def export(config: ExportConfig) -> Manifest:
+    """Write `out`, whole or not at all."""
+    check_model(config.model)
+    if config.out.exists():
+        raise VocoError(f"{config.out}: is there already; give another folder, or remove it")
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{config.out.name}.", dir=config.out.parent) as folder:
+        made = Path(folder) / "made"
+        manifest = _write(config, made)
+        made.rename(config.out)
+    return manifest
+
+
+def check_model(model: Path) -> None:
+    """Refuse a folder that is no whole model, or that holds a pickle."""
+    for name in NEEDED:
+        if not (model / name).is_file():
+            raise VocoError(f"{model}: {name} is missing; give a model's folder as training leaves it")
+    if not list(model.glob("*.safetensors")):
+        raise VocoError(f"{model}: no weights as safetensors in it; save the model with save_pretrained")
+    for path in files_below(model):
+        if path.suffix.lower() in PICKLES:
+            raise VocoError(f"{path}: may be a pickle, which whoever loads it would run; remove it from the model")
+
+
+def _write(config: ExportConfig, out: Path) -> Manifest:
+    from components.exporting import pyfunc
+
+    pyfunc.save(config.model, out)
+    for name, folder in (("tables", config.tables), ("efficiency", config.efficiency)):
+        if folder is not None:
+            shutil.copytree(folder, out / name)
+    tables, efficiency = markdown(config.tables, "tables"), markdown(config.efficiency, "efficiency")
+    (out / CARD).write_text(card(config.model, config.name, tables, efficiency), "utf-8")
+    if config.check:
+        pyfunc.ask(out)
+    _remove_caches(out)
+    return write_manifest(out)
+
+
+def _remove_caches(out: Path) -> None:
+    """Asking compiles the code that lies in the export; what comes of that is no part of it."""
+    for folder in list(out.rglob("__pycache__")):
+        shutil.rmtree(folder)
+
+
+def step(job: Job) -> Done:
+    """As a pipeline runs it: `model`, `tables`, `efficiency` in, `exported` out."""
+    job.check_settings({"name", "check"})
+    out = job.outputs["exported"]
+    config = ExportConfig(
+        model=job.input("model"),
+        out=out,
+        name=str(job.setting("name", ExportConfig.name)),
+        tables=job.inputs.get("tables"),
+        efficiency=job.inputs.get("efficiency"),
+        check=bool(job.setting("check", True)),
+    )
+    manifest = export(config)
+    size = sum(path.stat().st_size for path in files_below(out))
+    weights = sum(path.stat().st_size for path in (out / "model").glob("*.safetensors"))
+    figures = {"files": float(len(manifest.files)), "bytes": float(size), "weight_bytes": float(weights)}
+    return Done(figures, {"sha256": manifest.sha256}, (out / CARD,))

@@ -1,0 +1,1 @@
+"""What the export step is made of."""

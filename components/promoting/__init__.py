@@ -1,0 +1,1 @@
+"""Whether a model has earned promotion, and what the registry is told."""

@@ -1,0 +1,146 @@
+"""Holding a model to the gate: every criterion, each with what was wanted, what was found, and why."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from components.promoting.evidence import Evidence, Items, paired, validation_passed
+from components.promoting.gate import CacheWanted, ChampionWanted, Gate, RetentionWanted
+from voco_model.evaluation.statistics import compare
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One line of the verdict."""
+
+    criterion: str
+    wanted: str
+    found: str
+    champion: str
+    passed: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The whole of it."""
+
+    criteria: tuple[Criterion, ...]
+    gate_sha256: str
+
+    @property
+    def met(self) -> bool:
+        """Nothing failed."""
+        return all(one.passed for one in self.criteria)
+
+    @property
+    def reason(self) -> str:
+        """In one line."""
+        failed = [f"{one.criterion} ({one.why})" for one in self.criteria if not one.passed]
+        return "; ".join(failed) if failed else f"all {len(self.criteria)} criteria are met"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `verdict.json`."""
+        return {"met": self.met, "gate_sha256": self.gate_sha256, "criteria": [asdict(c) for c in self.criteria]}
+
+    def markdown(self, heading: str) -> str:
+        """A page with the table."""
+        lines = [
+            f"# {heading}",
+            "",
+            "| criterion | wanted | found | champion | | why |",
+            "|---|---|---|---|---|---|",
+        ]
+        for one in self.criteria:
+            cells = (one.criterion, one.wanted, one.found, one.champion, "✓" if one.passed else "✗", one.why)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+        return "\n".join(lines) + "\n"
+
+
+def judge(gate: Gate, ours: Evidence, champion: Evidence | None, report: Path) -> Verdict:
+    """Every criterion of the gate; none is left out because another failed. What was not measured has failed."""
+    criteria = [_retention(one, ours, champion) for one in gate.retention]
+    if gate.cache is not None:
+        criteria.append(_cache(gate.cache, ours, champion))
+    if gate.validation:
+        criteria.append(_validation(report))
+    if gate.champion is not None:
+        criteria += _against(gate.champion, ours, champion)
+    return Verdict(tuple(criteria), gate.sha256)
+
+
+def _retention(wanted: RetentionWanted, ours: Evidence, champion: Evidence | None) -> Criterion:
+    found, theirs = ours.retention(wanted.n_voco), champion.retention(wanted.n_voco) if champion else None
+    end = found.end(wanted.by) if found else None
+    passed = end is not None and end >= wanted.at_least
+    what = "lower end of the interval" if wanted.by == "low" else "figure"
+    why = "was not measured" if end is None else f"{what} {end:.1f} {'≥' if passed else '<'} {wanted.at_least:g}"
+    return Criterion(
+        f"retention at N = {wanted.n_voco}",
+        f"{what} ≥ {wanted.at_least:g} %",
+        str(found or NONE),
+        str(theirs or NONE),
+        passed,
+        why,
+    )
+
+
+def _cache(wanted: CacheWanted, ours: Evidence, champion: Evidence | None) -> Criterion:
+    share, theirs = ours.cache_share(wanted.n_voco), champion.cache_share(wanted.n_voco) if champion else None
+    passed = share is not None and share <= wanted.at_most_share
+    why = (
+        "was not measured" if share is None else f"{share:.2%} {'≤' if passed else '>'} {wanted.at_most_share:.2%}"
+    )
+    found, other = (NONE if one is None else f"{one:.2%}" for one in (share, theirs))
+    return Criterion(
+        f"cache bytes at N = {wanted.n_voco}",
+        f"≤ {wanted.at_most_share:.2%} of the whole picture's",
+        found,
+        other,
+        passed,
+        why,
+    )
+
+
+def _validation(report: Path) -> Criterion:
+    passed, why = validation_passed(report)
+    found = {True: "passed", False: "failed", None: NONE}[passed]
+    return Criterion("data validation", "passed", found, "", bool(passed), why)
+
+
+def _against(wanted: ChampionWanted, ours: Evidence, champion: Evidence | None) -> Iterator[Criterion]:
+    limit = f"difference ≥ -{wanted.margin:g} points" + (" (whole interval)" if wanted.by == "low" else "")
+    if champion is None:
+        yield Criterion("champion", limit, "", NONE, True, "there is no champion yet")
+        return
+    names = sorted({*ours.benchmarks(), *champion.benchmarks()})
+    if not names:
+        yield Criterion("champion", limit, NONE, NONE, False, "neither's answers were kept question by question")
+    for name in names:
+        yield _on_one(name, limit, wanted, ours, champion)
+
+
+def _on_one(name: str, limit: str, wanted: ChampionWanted, ours: Evidence, champion: Evidence) -> Criterion:
+    mine, theirs = ours.items(name, wanted.n_voco), champion.items(name, wanted.n_voco)
+    title, both = f"champion on {name}", paired(mine, theirs)
+    if both is None:
+        return Criterion(
+            title, limit, _mean(mine), _mean(theirs), bool(mine) and not theirs, _unpaired(mine, theirs)
+        )
+    told = compare(*both)
+    end = told.difference.low if wanted.by == "low" else told.difference.value
+    return Criterion(title, limit, _mean(mine), _mean(theirs), end >= -wanted.margin, str(told))
+
+
+def _unpaired(mine: Items, theirs: Items) -> str:
+    """Why nothing was compared; only a benchmark that is new to the champion is no obstacle."""
+    if not mine:
+        return "the challenger's answers are missing"
+    return "the two answered different questions; evaluate both on the same" if theirs else "new to the champion"
+
+
+def _mean(items: Items) -> str:
+    return f"{100 * sum(score for _, score in items.values()) / len(items):.1f}" if items else NONE

@@ -1,0 +1,82 @@
+"""Which code ran: its commit, and one digest over its source files, here or as a commit has them."""
+
+import hashlib
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from components.stepping.digests import files_below
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("voco_model", "components", "pipelines", "data")
+"""Packages whose files are the code."""
+SUFFIXES = (".py", ".yaml", ".safetensors", ".json")
+LONGEST = 60
+"""Seconds for one question to git."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Which code ran."""
+
+    commit: str | None
+    """Of git; None where there is no repository, as in an image built without one."""
+    dirty: bool
+    """Whether source files differ from that commit."""
+    sha256: str
+    """Over all source files as they are."""
+
+
+@cache
+def code() -> Code:
+    """Which code this process runs."""
+    commit = _git("rev-parse", "HEAD").decode().strip() or os.environ.get("VOCO_COMMIT") or None
+    dirty = bool(_git("status", "--porcelain", "--", *SOURCES).strip())
+    return Code(commit, dirty, _digest((name, (ROOT / name).read_bytes()) for name in _files()))
+
+
+def code_at(commit: str) -> str | None:
+    """The digest of a commit's source files; None where this repository does not have it."""
+    archive = _git("archive", "--format=tar", commit, "--", *SOURCES) if commit.isalnum() else b""
+    if not archive:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        files = [(one.name, tar.extractfile(one)) for one in tar if one.isfile() and _is_source(one.name)]
+        return _digest((name, file.read()) for name, file in files if file is not None)
+
+
+def _files() -> Iterator[str]:
+    """What git knows or would take in, so that data sets beside the code are none; without git, what is there."""
+    listed = _git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES)
+    names = listed.decode().split("\0") if listed else _walked()
+    return (name for name in names if _is_source(name) and (ROOT / name).is_file())
+
+
+def _walked() -> list[str]:
+    return [file.relative_to(ROOT).as_posix() for package in SOURCES for file in files_below(ROOT / package)]
+
+
+def _is_source(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix in SUFFIXES and "__pycache__" not in path.parts
+
+
+def _digest(files: Iterable[tuple[str, bytes]]) -> str:
+    lines = sorted((name, hashlib.sha256(content).hexdigest()) for name, content in files)
+    return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in lines).encode()).hexdigest()
+
+
+def _git(*arguments: str) -> bytes:
+    """What git says; nothing where there is no repository, no git, or no answer."""
+    if not (ROOT / ".git").exists():
+        return b""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, timeout=LONGEST)
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return done.stdout if done.returncode == 0 else b""

@@ -1,0 +1,76 @@
+"""A whole run, small: the steps before promotion write a file each, promotion and audit are the real ones."""
+
+import sys
+from types import ModuleType
+
+import yaml
+
+import components.audit
+import components.promote  # before the steps are stood in for, of which it reads constants
+from components.auditing import checking
+from components.stepping import record as recording
+from components.stepping.code import Code
+from components.stepping.job import Done
+from components.stepping.perform import Assignment, perform
+from tests.components.promoting.models import left_by_steps
+
+CODE = Code("c0ffee" * 6 + "c0ff", False, "a" * 64)
+READS = {
+    "ingest": {},
+    "validate": {"data": "ingest"},
+    "summarise": {"data": "ingest"},
+    "profile": {"data": "ingest"},
+    "export": {"data": "ingest", "tables": "summarise"},
+    "promote": {
+        "exported": "export",
+        "tables": "summarise",
+        "efficiency": "profile",
+        "report": "validate",
+        "data": "ingest",
+    },
+}
+MAKES = {
+    "ingest": "data",
+    "validate": "report",
+    "summarise": "tables",
+    "profile": "efficiency",
+    "export": "exported",
+    "promote": "verdict",
+    "audit": "audit",
+}
+
+
+def whole_run(folder, monkeypatch, run="run-1", **left):
+    """Do it below `folder`; the records' paths by task, `audit` among them."""
+    prepared = left_by_steps(folder / "prepared", **left)
+    gate = folder / "gate.yaml"
+    gate.write_text(yaml.safe_dump({"retention": [{"n_voco": 8, "at_least": 60, "by": "value"}]}))
+    monkeypatch.setenv("VOCO_RUN", run)
+    monkeypatch.setenv("VOCO_DVC_REMOTE", str(folder / "remote"))
+    for module in (recording, components.promote):
+        monkeypatch.setattr(module, "code", lambda: CODE)
+    monkeypatch.setattr(checking, "_code_at", lambda commit: CODE.sha256 if commit == CODE.commit else None)
+    for task in READS:
+        if task != "promote":
+            monkeypatch.setitem(sys.modules, f"components.{task}", _copying(task, prepared))
+    for task, reads in READS.items():
+        settings = {"gate": str(gate), "config_sha256": "c" * 64} if task == "promote" else {"seed": 3}
+        _do(folder, task, {name: folder / "out" / other / name for name, other in reads.items()}, settings)
+    _do(folder, "audit", {task: folder / "out" / task / "record" for task in READS}, {})
+    return {task: folder / "out" / task / "record" for task in MAKES}
+
+
+def _do(folder, task, inputs, settings):
+    out = folder / "out" / task
+    perform(Assignment(task, task, settings, inputs, {MAKES[task]: out / MAKES[task]}, out / "record"))
+
+
+def _copying(task, prepared):
+    module = ModuleType(f"components.{task}")
+
+    def step(job):
+        prepared[MAKES[task]].rename(job.outputs[MAKES[task]])
+        return Done({"answer": 42.0, "unknown": float("nan")})
+
+    module.step = step
+    return module

@@ -1,0 +1,114 @@
+"""The gate's file, and every criterion held to what was found; what was not measured has failed."""
+
+import json
+
+import pytest
+
+from components.promoting.evidence import Evidence
+from components.promoting.gate import Gate, load_gate
+from components.promoting.verdict import judge
+from tests.components.promoting.models import left_by_steps, read_items, row, write_items
+from voco_model.errors import VocoError
+
+
+def evidence(paths):
+    return Evidence(paths["tables"], paths["efficiency"])
+
+
+def test_the_shipped_gate_is_read_and_named_by_its_content():
+    gate = load_gate()
+    assert gate.retention
+    assert gate.champion
+    assert gate.sha256 == load_gate().sha256 != Gate(validation=True).sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("retention: [{n_voco: 0, at_least: 5}]", "retention.0.n_voco"),
+        ("retention: [{n_voco: 8, at_least: .nan}]", "retention.0.at_least"),
+        ("retention: [{n_voco: 8, at_least: 5, by: high}]", "retention.0.by"),
+        ("champion: {n_voco: 8, margin: -1}", "champion.margin"),
+        ("cache: {n_voco: 8, at_most: 1}", "cache.at_most"),
+        ("speed: fast", "speed"),
+        ("validation: false", "asks for nothing"),
+        ("[", "no gate can be read"),
+        ("", "the file"),
+    ],
+)
+def test_a_gate_that_cannot_be_meant_is_refused(tmp_path, text, said):
+    (tmp_path / "gate.yaml").write_text(text)
+    with pytest.raises(VocoError, match=said) as caught:
+        load_gate(tmp_path / "gate.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_every_criterion_is_looked_at(tmp_path):
+    gate = Gate.model_validate(
+        {
+            "retention": [
+                {"n_voco": 8, "at_least": 60, "by": "value"},
+                {"n_voco": 8, "at_least": 60, "by": "low"},
+                {"n_voco": 1, "at_least": 0},
+            ],
+            "cache": {"n_voco": 8, "at_most_share": 0.005},
+        }
+    )
+    ours = left_by_steps(tmp_path / "ours", passed=False)
+    verdict = judge(gate, evidence(ours), None, ours["report"])
+    assert [one.passed for one in verdict.criteria] == [True, False, False, False, False]
+    assert [one.found for one in verdict.criteria] == ["70.0 [55.0, 80.0]"] * 2 + ["none", "1.00%", "failed"]
+    assert "was not measured" in verdict.reason
+    assert "captions (unique ids)" in verdict.reason
+    assert not verdict.met
+    assert len(verdict.as_dict()["criteria"]) == 5
+
+
+def test_a_missing_figure_bound_report_or_efficiency_never_passes(tmp_path):
+    gate = Gate.model_validate(
+        {"retention": [{"n_voco": 8, "at_least": 1}], "cache": {"n_voco": 8, "at_most_share": 1.0}}
+    )
+    ours = left_by_steps(tmp_path / "ours")
+    (ours["tables"] / "tables.json").write_text(json.dumps([row("mean", 8, (70.0, None, None))]))
+    (ours["efficiency"] / "efficiency.json").unlink()
+    (ours["report"] / "result.json").unlink()
+    verdict = judge(gate, evidence(ours), None, ours["report"])
+    assert [one.passed for one in verdict.criteria] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("theirs", "margin", "by", "passed"),
+    [
+        (range(30), 0, "value", True),
+        (range(34), 5, "value", False),
+        (range(31), 5, "value", True),
+        (range(31), 5, "low", False),
+        (range(10), 0, "low", True),
+    ],
+)
+def test_the_champion_is_compared_question_by_question(tmp_path, theirs, margin, by, passed):
+    gate = Gate.model_validate(
+        {"validation": False, "champion": {"n_voco": 8, "margin": margin, "by": by}},
+    )
+    ours, champion = left_by_steps(tmp_path / "ours"), left_by_steps(tmp_path / "champion", right=theirs)
+    verdict = judge(gate, evidence(ours), evidence(champion), ours["report"])
+    (criterion,) = verdict.criteria
+    assert criterion.passed is passed, criterion
+    assert criterion.found == "75.0"
+
+
+def test_what_cannot_be_compared_is_said(tmp_path):
+    gate = Gate.model_validate({"champion": {"n_voco": 8, "margin": 5}, "validation": False})
+    ours, champion = left_by_steps(tmp_path / "ours"), left_by_steps(tmp_path / "champion")
+    items = read_items(ours["tables"], "gqa")
+    write_items(champion["tables"], "pope", items)
+    write_items(ours["tables"], "vqav2", items)
+    write_items(ours["tables"], "gqa", [one | {"question_id": f"new-{one['question_id']}"} for one in items])
+    verdict = judge(gate, evidence(ours), evidence(champion), ours["report"])
+    found = {one.criterion: (one.passed, one.why) for one in verdict.criteria}
+    assert found["champion on gqa"] == (False, "the two answered different questions; evaluate both on the same")
+    assert found["champion on pope"] == (False, "the challenger's answers are missing")
+    assert found["champion on vqav2"] == (True, "new to the champion")
+    write_items(ours["tables"], "gqa", [{"reading": "voco_8"}])
+    with pytest.raises(VocoError, match="no scored answers"):
+        judge(gate, evidence(ours), evidence(champion), ours["report"])

@@ -1,0 +1,150 @@
+"""What is kept is what DVC itself would have kept: the same digests, and `dvc pull` finds it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from components.dvc_keeping import keep, kept_content
+from components.dvc_store import FolderStore
+from components.dvc_tracking import ENVIRONMENT
+from components.stepping.digests import content_of
+from tests.components.ingest_worlds import contents
+from voco_model.errors import VocoError
+
+ODD = ("a b", "ü-ß", "quote'\"s", "[x]*?", "-dash", "dot.dir", "日本", "tab\there", "back\\slash")
+
+
+@pytest.fixture
+def repo(tmp_path, monkeypatch):
+    for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    dvc(folder, "init", "--no-scm", "--quiet")
+    dvc(folder, "remote", "add", "--default", "storage", str(tmp_path / "remote"))
+    return folder
+
+
+def dvc(repo, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=repo,
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def fill(folder):
+    """Nested folders, odd names, empty files, the same content twice, names that sort unlike their folders."""
+    for name in (*ODD, "a/b/c/deep", "a-b/x", "a.b/x", "z/empty", "z/again", "Z"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"" if "empty" in name else b"same" if name.startswith("z/") else os.urandom(300))
+    (folder / "hollow").mkdir()
+
+
+def test_digests_are_dvcs_and_dvc_pulls_what_was_kept(repo, tmp_path):
+    fill(repo / "folder")
+    (repo / "file.bin").write_bytes(os.urandom(3_000_000))
+    remote = str(tmp_path / "remote")
+    for name in ("folder", "file.bin"):
+        assert keep(repo / name, remote) == f"{remote}#{content_of(repo / name).md5}"
+    dvc(repo, "add", "--quiet", "folder", "file.bin")
+    for name in ("folder", "file.bin"):
+        (out,) = yaml.safe_load((repo / f"{name}.dvc").read_text())["outs"]
+        found = content_of(repo / name)
+        assert (out["md5"], out["size"]) == (found.md5, found.bytes)
+        assert out.get("nfiles", 1) == found.files
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    dvc(fresh, "init", "--no-scm", "--quiet")
+    dvc(fresh, "remote", "add", "--default", "storage", remote)
+    for name in ("folder", "file.bin"):
+        (fresh / f"{name}.dvc").write_text((repo / f"{name}.dvc").read_text())
+    dvc(fresh, "pull", "--quiet")
+    assert contents(fresh / "folder") == contents(repo / "folder")
+    assert (fresh / "file.bin").read_bytes() == (repo / "file.bin").read_bytes()
+
+
+def test_what_is_kept_is_read_anew_to_the_last_byte(tmp_path):
+    fill(tmp_path / "folder")
+    wanted, remote = content_of(tmp_path / "folder"), tmp_path / "remote"
+    kept = keep(tmp_path / "folder", str(remote))
+    before = contents(remote)
+    assert keep(tmp_path / "folder", str(remote)) == kept
+    assert contents(remote) == before
+    assert kept_content(kept) == wanted
+    assert kept_content(keep(tmp_path / "folder" / "Z", str(remote))) == content_of(tmp_path / "folder" / "Z")
+    one = FolderStore(remote).place(content_of(tmp_path / "folder/a/b/c/deep").md5)
+    one.write_bytes(b"other")
+    assert kept_content(kept) not in (wanted, None)
+    one.unlink()
+    assert kept_content(kept) is None
+    FolderStore(remote).place(wanted.md5).unlink()
+    assert kept_content(kept) is None
+
+
+def test_a_name_with_a_line_break_cannot_pass_for_two_files(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "two/a").write_text("x")
+    digest = content_of(tmp_path / "two/a").sha256
+    (tmp_path / "two/b").write_text("x")
+    (tmp_path / "one" / f"a\n{digest}  b").write_text("x")
+    one, two = content_of(tmp_path / "one"), content_of(tmp_path / "two")
+    assert (one.files, two.files) == (1, 2)
+    assert one.sha256 != two.sha256
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An S3 server in this process."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in (
+        ("ENDPOINT_URL", f"http://{host}:{port}"),
+        ("ACCESS_KEY_ID", "a"),
+        ("SECRET_ACCESS_KEY", "b"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    boto3.client("s3").create_bucket(Bucket="kept")
+    yield boto3.client("s3")
+    server.stop()
+
+
+def test_s3_holds_the_same_in_the_same_places(bucket, tmp_path):
+    fill(tmp_path / "folder")
+    folder = keep(tmp_path / "folder", str(tmp_path / "remote"))
+    remote = "s3://kept/voco/dvc"
+    kept = keep(tmp_path / "folder", remote)
+    assert kept.rpartition("#")[2] == folder.rpartition("#")[2]
+    there = {one["Key"] for one in bucket.list_objects_v2(Bucket="kept")["Contents"]}
+    assert there == {f"voco/dvc/{name}" for name in contents(tmp_path / "remote")}
+    assert keep(tmp_path / "folder", remote) == kept
+    assert kept_content(kept) == content_of(tmp_path / "folder")
+    one = f"{remote}#{content_of(tmp_path / 'folder/Z').md5}"
+    bucket.put_object(Bucket="kept", Key=key_of(one), Body=b"other")
+    assert kept_content(one) not in (None, content_of(tmp_path / "folder/Z"))
+    bucket.delete_object(Bucket="kept", Key=key_of(one))
+    assert kept_content(one) is None
+    assert kept_content(kept) is None
+    with pytest.raises(VocoError, match="nothing can be kept or read there") as caught:
+        keep(tmp_path / "folder", "s3://absent/voco")
+    assert "\n" not in str(caught.value)
+
+
+def key_of(kept):
+    md5 = kept.rpartition("#")[2]
+    return f"voco/dvc/files/md5/{md5[:2]}/{md5[2:]}"

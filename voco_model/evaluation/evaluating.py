@@ -1,0 +1,155 @@
+"""A model evaluated on one benchmark: by each number of VoCo tokens, and between its bounds.
+
+outcome = evaluate_model(Evaluation("gqa", model, data / "gqa", out, n_voco=(1, 8), upper=bounds))
+
+The bounds are one model, trained with its vision tokens in sight: reading them it is the upper bound, reading
+through the rule, which it never learned, the lower.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from voco_model.assistant import Assistant
+from voco_model.errors import VocoError
+from voco_model.evaluation.answering import Asking, Reading, Tell, answer_all
+from voco_model.evaluation.benchmark import Benchmark
+from voco_model.evaluation.benchmarks import by_name
+from voco_model.evaluation.outcome import ANSWERS, LOWER, UPPER, VOCO, Outcome, Row, write_items
+from voco_model.evaluation.questions import Question
+from voco_model.evaluation.scoring import Result, scored
+from voco_model.files import whole_folder
+
+NO_BOUNDS = "no bounds: these are trained on pictures, the questions are about clips"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One benchmark of one model."""
+
+    benchmark: str
+    model: Path
+    data: Path
+    """The benchmark's official files, or a folder of several benchmarks."""
+    out: Path
+    n_voco: tuple[int, ...] = ()
+    """Numbers of VoCo tokens to read; empty is the model's own."""
+    upper: Path | None = None
+    """The bounds' model."""
+    limit: int | None = None
+    """At most so many questions, about pictures drawn by their names: a larger limit asks these and more."""
+    asking: Asking = field(default_factory=Asking)
+    kept: Path | None = None
+    """Where answers are kept until all are there, so that a run that was cut short asks nothing twice."""
+
+    def __post_init__(self) -> None:
+        by_name(self.benchmark)
+        for name, values in (("n_voco", self.n_voco), ("limit", () if self.limit is None else (self.limit,))):
+            if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
+                raise VocoError(f"{name} is {values}; give whole numbers of at least 1")
+
+
+def open_model(folder: Path) -> Assistant:
+    """A saved model where it is quickest."""
+    return Assistant.from_pretrained(folder, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def evaluate_model(
+    config: Evaluation,
+    tell: Tell = lambda done, total: None,
+    opened: Callable[[Path], Assistant] = open_model,
+) -> Outcome:
+    """Ask, score, and write `config.out`; a benchmark of clips has no bounds.
+
+    opened: gives a folder's model; for several benchmarks one after the other, one that keeps what it opened.
+    """
+    benchmark = by_name(config.benchmark)
+    root = questions_folder(config.data, config.benchmark)
+    questions = chosen(benchmark.load(root), config.limit)
+    bounded = config.upper is not None and not all(question.video for question in questions)
+    share = 1 / 2 if bounded else 1.0
+
+    def part(before: float) -> Tell:
+        return lambda done, total: tell(int(before * total + share * done), total)
+
+    plan = [(VOCO, Reading.rule(n)) for n in config.n_voco or (None,)]
+    results, digest = _read(config, opened(config.model), benchmark, questions, root, plan, part(0))
+    about = {"model": digest, "asking": asdict(config.asking), "limit": config.limit, "read": len(questions)}
+    if bounded and config.upper is not None:
+        bounds = [(UPPER, Reading.causal()), (LOWER, Reading.rule())]
+        more, about["upper"] = _read(config, opened(config.upper), benchmark, questions, root, bounds, part(1 / 2))
+        results += more
+    rows = [Row.of(row, n, result) for row, n, result in results]
+    remarks = list(dict.fromkeys(remark for *_, result in results for remark in result.remarks))
+    remarks += [NO_BOUNDS] if config.upper is not None and not bounded else []
+    metric = benchmark.headline
+    outcome = Outcome(config.benchmark, benchmark.title, metric, rows, about, remarks)
+    _write(
+        config.out,
+        benchmark,
+        questions,
+        outcome,
+        {r.name: one for r, (*_, one) in zip(rows, results, strict=True)},
+    )
+    return outcome
+
+
+def _read(
+    config: Evaluation,
+    assistant: Assistant,
+    benchmark: Benchmark,
+    questions: Sequence[Question],
+    root: Path,
+    plan: Sequence[tuple[str, Reading]],
+    tell: Tell,
+) -> tuple[list[tuple[str, int | None, Result]], str]:
+    """One model's results, a row for each way of reading, and its digest."""
+    readings = [reading for _, reading in plan]
+    answers = answer_all(
+        assistant, benchmark, questions, root, readings, config.asking, kept=config.kept, tell=tell
+    )
+    own, digest = assistant.model.config.n_voco, assistant.model.digest()
+    rows = []
+    for row, reading in plan:
+        n_voco = None if reading.way == "causal" else reading.n_voco or own
+        rows.append((row, n_voco, scored(benchmark, questions, answers[reading])))
+    return rows, digest
+
+
+def _write(
+    out: Path, benchmark: Benchmark, questions: Sequence[Question], outcome: Outcome, results: dict[str, Result]
+) -> None:
+    with whole_folder(out) as folder:
+        outcome.write(folder)
+        write_items(folder, results)
+        for name, result in results.items():
+            given = [item.answer for item in result.items]
+            benchmark.write_answers(questions, given, folder / ANSWERS / name / benchmark.answers_name)
+
+
+def questions_folder(data: Path, name: str) -> Path:
+    """A benchmark's own folder in a folder of several, or else the folder itself."""
+    for known in (name, name.rsplit("_", 1)[0]):  # RefCOCO's two benchmarks read the same files
+        if (data / known).is_dir():
+            return data / known
+    return data
+
+
+def chosen(questions: Sequence[Question], limit: int | None) -> Sequence[Question]:
+    """Questions about whole pictures, since figures such as MME's accuracy+ are of pairs; in the file's order."""
+    if limit is None or limit >= len(questions):
+        return questions
+    sizes: dict[str, int] = {}
+    for question in questions:
+        sizes[question.group] = sizes.get(question.group, 0) + 1
+    taken: set[str] = set()
+    left = limit
+    for group in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if sizes[group] > left and taken:
+            break
+        taken.add(group)
+        left -= sizes[group]
+    return [question for question in questions if question.group in taken]

@@ -1,0 +1,1 @@
+"""What the compression saves: bytes kept, operations, time."""
