@@ -111,6 +111,7 @@ class MlflowSink:
 def client_of(uri: str) -> Any:
     """MLflow's client. A local database is made where there is none, which takes seconds."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
 
     if uri.startswith(SQLITE):
