@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from components.auditing.items import exit_status, tree
+from components.auditing.items import UNKNOWN, exit_status, tree
 from components.auditing.version import check_version
 from components.promoting.registry import MODEL, existing_registry, split_name
 from components.stepping.job import Done, Job
@@ -28,6 +28,5 @@ def step(job: Job) -> Done:
     status = exit_status(items)
     if status == 1:
         raise VocoError(f"{name} version {version.number}: its lineage does not hold; see the tree above")
-    verdicts = [item.verdict for item in items]
-    figures = {"items": len(items), "unknown": sum(v == "?" for v in verdicts)}
+    figures = {"items": len(items), "unknown": sum(item.verdict == UNKNOWN for item in items)}
     return Done({k: float(v) for k, v in figures.items()}, {"status": str(status)}, (job.outputs["tree"],))

@@ -51,7 +51,9 @@ def promote(candidate: Candidate, gate: Gate, registry: Registry, run_id: str | 
     version = _registered(candidate, registry, run_id)
     registry.name_it(CHALLENGER, version)
     with tempfile.TemporaryDirectory() as folder:
-        return _decided(version, candidate.evidence, candidate.report, gate, registry, Path(folder))
+        done = _decided(version, candidate.evidence, candidate.report, gate, registry, Path(folder))
+    _tag(registry, done, "gate")
+    return done
 
 
 def decide(version: Version, gate: Gate, registry: Registry, folder: Path) -> Promotion:
@@ -63,7 +65,14 @@ def decide(version: Version, gate: Gate, registry: Registry, folder: Path) -> Pr
         )
     parts = {part: registry.fetch(f"{where}/{part}", folder / part) for part in ("tables", "efficiency", "report")}
     ours = Evidence(parts["tables"], parts["efficiency"])
-    return _decided(version, ours, parts["report"], gate, registry, folder)
+    done = _decided(version, ours, parts["report"], gate, registry, folder)
+    _tag(registry, done, "gate.later")  # what the run itself decided stays, as its lineage has it
+    return done
+
+
+def _tag(registry: Registry, done: Promotion, name: str) -> None:
+    outcome = PROMOTED if done.verdict.met else REFUSED
+    registry.tag(done.version, {name: outcome, f"{name}.reason": done.verdict.reason[:5000]})
 
 
 def _decided(
@@ -73,8 +82,6 @@ def _decided(
     verdict = judge(gate, ours, _evidence_of(champion, version, registry, folder / "champion"), report)
     if verdict.met:
         registry.promote(version)
-    said = {"gate": PROMOTED if verdict.met else REFUSED, "gate.reason": verdict.reason[:5000]}
-    registry.tag(version, said)
     return Promotion(version, verdict, champion.number if champion else None)
 
 

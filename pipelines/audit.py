@@ -23,7 +23,7 @@ def audit(profile: Profile, place: Callable[[str, Any], None], caching: Caching)
 
     @dsl.pipeline(name=NAME, description=(__doc__ or "").split("\n")[0])
     def pipeline(version: str = f"{profile.model_name}@champion") -> None:
-        with dsl.ExitHandler(put(notify(), "notify", "Notify"), name="Audit"):
+        with dsl.ExitHandler(put(notify(pipeline=NAME), "notify", "Notify"), name="Audit"):
             put(check(version=version), "audit", "Check the lineage")
 
     return pipeline

@@ -40,7 +40,7 @@ def evaluation(profile: Profile, place: Callable[[str, Any], None], caching: Cac
         summarise_config: str = text("summarise"),
         profile_config: str = text("profile"),
     ) -> None:
-        with dsl.ExitHandler(put(notify(), "notify", "Notify"), name="Evaluation"):
+        with dsl.ExitHandler(put(notify(pipeline=NAME), "notify", "Notify"), name="Evaluation"):
             looked = put(look(config=ingest_config), "look", "Look at the sources")
             ingested = put(ingest(config=ingest_config, sources=looked.outputs["sources"]), "ingest", "Ingest")
             fetched = put(fetch(config="{}", version=version), "fetch", "Fetch the model")

@@ -42,13 +42,17 @@ class Profile:
 
     def section(self, task: str) -> str:
         """As a component takes it: one line of JSON."""
-        return canonical(self.sections.get(task, {}))
+        return canonical(self._own(task))
 
     def settings(self, task: str) -> dict[str, Any]:
         """As the step takes it, outside KFP too: `news` and `promote` are told what decides the training."""
         told = task in ("news", "promote")
         own = {"config_sha256": text_digest([self.sections[t] for t in TRAINING])} if told else {}
-        return dict(self.sections.get(task, {})) | own
+        return self._own(task) | own
+
+    def _own(self, task: str) -> dict[str, Any]:
+        """The section; `news` asks for the model that `promote` registers."""
+        return ({"model_name": self.model_name} if task == "news" else {}) | dict(self.sections.get(task, {}))
 
     @property
     def model_name(self) -> str:

@@ -25,7 +25,7 @@ def promotion(profile: Profile, place: Callable[[str, Any], None], caching: Cach
     def pipeline(
         version: str = f"{profile.model_name}@challenger", promote_config: str = profile.section("promote")
     ) -> None:
-        with dsl.ExitHandler(put(notify(), "notify", "Notify"), name="Promotion"):
+        with dsl.ExitHandler(put(notify(pipeline=NAME), "notify", "Notify"), name="Promotion"):
             put(decide(config=promote_config, version=version), "promote", "Hold to the gate")
 
     return pipeline

@@ -66,7 +66,7 @@ def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> 
         promote_config: str = text("promote"),
         audit_config: str = text("audit"),
     ) -> None:
-        told = put(notify(), "notify", "Notify")
+        told = put(notify(pipeline=NAME), "notify", "Notify")
         with dsl.ExitHandler(told, name="Retraining"):
             looked = put(look(config=ingest_config), "look", "Look at the sources")
             ingested = put(ingest(config=ingest_config, sources=looked.outputs["sources"]), "ingest", "Ingest")

@@ -41,8 +41,7 @@ def tree(items: Iterable[Item], heading: str) -> str:
         for number, item in enumerate(own, 1):
             branch = "└─" if number == len(own) else "├─"
             why = f"  {item.why}" if item.why else ""
-            lines.append(
-                f"  {branch} {SIGNS[item.verdict]} {item.kind} {item.name}  {item.digest[:12]}{why}".rstrip()
-            )
+            name = item.name if item.name == item.kind else f"{item.kind} {item.name}"
+            lines.append(f"  {branch} {SIGNS[item.verdict]} {name}  {item.digest[:12]}{why}".rstrip())
     counts = {verdict: sum(item.verdict == verdict for item in items) for verdict in SIGNS}
     return "\n".join([*lines, ", ".join(f"{SIGNS[verdict]} {n}" for verdict, n in counts.items())])

@@ -6,12 +6,12 @@ from components.kubeflow.component import component
 
 
 @component
-def notify(status: PipelineTaskFinalStatus) -> None:
+def notify(pipeline: str, status: PipelineTaskFinalStatus) -> None:
     """The exit handler: runs whatever happened before."""
     import json
 
     from components.kubeflow.adapter import run
 
     error = status.error_message or ""
-    said = {"pipeline": status.pipeline_task_name or "", "state": str(status.state), "error": error}
+    said = {"pipeline": pipeline, "state": str(status.state), "error": error}
     run("notify", json.dumps(said))

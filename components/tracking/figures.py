@@ -94,17 +94,25 @@ def reachable() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        said = " ".join(str(error.message).split())[:500]
         if error.error_code in REFUSALS:
-            raise Refused(f"MLflow does not take this: {said}") from None
-        way_out = "start the server, or unset MLFLOW_TRACKING_URI"
-        raise VocoError(f"MLFLOW_TRACKING_URI: nothing can be logged there ({said}); {way_out}") from None
+            raise Refused(f"MLflow does not take this: {_line(error)}") from None
+        raise unreachable(error) from None
+
+
+def unreachable(error: Exception) -> VocoError:
+    """MLflow is not there, or what is configured is none."""
+    way_out = "start the server, or unset MLFLOW_TRACKING_URI"
+    return VocoError(f"MLFLOW_TRACKING_URI: nothing can be logged there ({_line(error)}); {way_out}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(getattr(error, "message", error)).split())[:500]
 
 
 def _new_run(uri: str, run_name: str, experiment: str) -> tuple[Any, str]:
-    from mlflow import MlflowClient
+    from components.tracking.runs import client_of
 
-    client = MlflowClient(tracking_uri=uri)
+    client = client_of(uri)
     found = client.get_experiment_by_name(experiment)
     experiment_id = found.experiment_id if found else client.create_experiment(experiment, _artifacts_beside(uri))
     return client, client.create_run(experiment_id, run_name=run_name).info.run_id

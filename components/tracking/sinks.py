@@ -5,11 +5,12 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from components.tracking.figures import tracking_uri
+from voco_model.errors import VocoError
 
 Numbers = Mapping[str, float]
 Texts = Mapping[str, str]
@@ -89,7 +90,8 @@ def sink_for(task: str) -> Iterator[Sink]:
     try:
         yield sink
     except BaseException:
-        sink.end("FAILED")
+        with suppress(VocoError):  # that MLflow is away must not hide why the step failed
+            sink.end("FAILED")
         raise
     sink.end("FINISHED")
 

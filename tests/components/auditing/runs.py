@@ -46,6 +46,7 @@ def whole_run(folder, monkeypatch, run="run-1", **left):
     gate = folder / "gate.yaml"
     gate.write_text(yaml.safe_dump({"retention": [{"n_voco": 8, "at_least": 60, "by": "value"}]}))
     monkeypatch.setenv("VOCO_RUN", run)
+    monkeypatch.setenv("VOCO_SPOOL", str(folder / "spool"))
     monkeypatch.setenv("VOCO_DVC_REMOTE", str(folder / "remote"))
     for module in (recording, components.promote):
         monkeypatch.setattr(module, "code", lambda: CODE)

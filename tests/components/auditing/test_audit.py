@@ -5,7 +5,10 @@ import shutil
 
 import pytest
 
+from components.check import step as check
+from components.decide import step as decide
 from components.promoting.registry import Registry
+from components.stepping.job import Job
 from pipelines.cli import main
 from tests.components.auditing.runs import whole_run
 from voco_model.errors import VocoError
@@ -118,6 +121,30 @@ def test_registered_bytes_that_were_changed_are_found_and_a_version_without_line
     assert audited(capsys, "voco-llama/1") == (1, {"registry model": "wrong"})
     registry.register(version.source, version.run, {})
     assert audited(capsys, "voco-llama/2") == (2, {"registry model": "unknown", "registry lineage": "unknown"})
+
+
+def test_a_version_is_held_to_another_gate_and_its_lineage_stays_right(ran, mlflow_uri, tmp_path, capsys):
+    strict, lax = tmp_path / "strict.yaml", tmp_path / "lax.yaml"
+    strict.write_text("retention: [{n_voco: 8, at_least: 99, by: value}]")
+    lax.write_text("cache: {n_voco: 8, at_most_share: 0.5}")
+    assert main(["promote", "--gate", str(strict)]) == 1
+    assert "not promoted" in capsys.readouterr().out
+    assert main(["promote", "voco-llama/1", "--gate", str(lax)]) == 0
+    assert "| cache bytes at N = 8 |" in capsys.readouterr().out
+    tags = Registry(mlflow_uri).by_alias("champion").tags
+    assert (tags["gate"], tags["gate.later"]) == ("promoted", "promoted")
+    assert audited(capsys, "voco-llama") == (0, {})
+
+
+def test_the_steps_decide_and_check(ran, mlflow_uri, tmp_path):
+    decided = decide(Job("decide", {}, {}, {"verdict": tmp_path / "decided"}, tmp_path))
+    assert decided.values["verdict"] == "promoted"
+    settings = {"model": "voco-llama/1"}
+    found = check(Job("check", settings, {}, {"tree": tmp_path / "tree"}, tmp_path))
+    assert (found.values["status"], found.figures["unknown"]) == ("0", 0.0)
+    changed(next((tmp_path / "mlartifacts").rglob("weights.bin")))
+    with pytest.raises(VocoError, match="its lineage does not hold"):
+        check(Job("check", settings, {}, {"tree": tmp_path / "tree"}, tmp_path))
 
 
 def test_mistakes_are_one_line(ran, mlflow_uri, tmp_path, capsys, monkeypatch):
