@@ -45,14 +45,14 @@ def _kept(work: Path) -> Path:
 
 
 def _share(job: Job) -> Any:
-    """How much is done, told now and then: a figure each hundredth is enough."""
+    """How much is done, told now and then."""
     told = -1
 
     def tell(done: int, total: int) -> None:
         nonlocal told
-        hundredths = 100 * done // total if total else 100
-        if hundredths > told:
-            told = hundredths
+        twentieths = 20 * done // total if total else 20
+        if twentieths > told:
+            told = twentieths
             job.tell(done, {"share": done / total if total else 1.0})
 
     return tell

@@ -48,6 +48,16 @@ def test_together_is_as_alone(data, options):
     assert found[ALL] != found[SIGHT]
 
 
+def test_tiles_of_a_picture_together_are_as_alone(data):
+    made = small.assistant()
+    made.processor.aspect = "tiles"
+    questions = GQA.load(data["gqa"])[:4]
+    found = answer_all(made, GQA, questions, data["gqa"], [ALL, ONE, SIGHT], SHORT)
+    for reading, answers in found.items():
+        paths = [GQA.media_path(data["gqa"], question) for question in questions]
+        assert answers == [alone(made, p, q.prompt, reading) for p, q in zip(paths, questions, strict=True)]
+
+
 def test_clips_together_are_as_alone(data):
     made = small.assistant()
     questions = MSVD.load(data["msvd_qa"])
