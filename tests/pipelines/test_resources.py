@@ -134,7 +134,8 @@ def test_secrets_are_never_in_the_clear_and_only_where_needed(pipeline):
         "notify": ["voco-notify"],
         "evaluate": ["voco-judge"],
     }
-    assert not [task for task in TASKS for one in containers[task].get("env", []) if one["name"] != VARIABLE]
+    plain = {one["name"] for task in TASKS for one in containers[task].get("env", [])}
+    assert plain <= {VARIABLE, "VOCO_IMAGE"}
 
 
 def test_the_cluster_s_manifests_have_what_pods_refer_to():
@@ -186,6 +187,8 @@ def test_the_real_pipeline_is_placed(tmp_path):
         on_gpu = "accelerator" in executor["container"]["resources"]
         assert pod.node_selector.labels["voco/pool"] == ("gpu" if on_gpu else "cpu"), name
         assert executor["container"]["image"] == (images.gpu if on_gpu else images.cpu), name
+        told = {one["name"]: one["value"] for one in executor["container"]["env"]}
+        assert told["VOCO_IMAGE"] == executor["container"]["image"], name
 
 
 @pytest.mark.parametrize(
