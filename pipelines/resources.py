@@ -144,7 +144,7 @@ class Resources:
 
 
 def configure(task: "PipelineTask", resources: Resources) -> "PipelineTask":
-    """Apply them to a task of a pipeline."""
+    """Apply them to a task of a pipeline, whose image is set already."""
     from kfp import kubernetes
 
     pod = resources.of_pod()
@@ -185,6 +185,7 @@ def _tell(task: "PipelineTask", pod: Resources) -> None:
     from kfp import kubernetes
 
     kubernetes.use_field_path_as_env(task, "VOCO_RUN", RUN_LABEL)
+    task.set_env_variable("VOCO_IMAGE", task.container_spec.image)
     for config in pod.configs:
         kubernetes.use_config_map_as_env(task, config.name, {key: key for key in config.keys}, config.optional)
     for secret in pod.secrets:

@@ -19,7 +19,7 @@ PROFILES = ("tiny", "small", "7b-8gpu", "7b-multinode")
 
 HOUR = 3600
 WORK = Volume("voco-work", "/work")
-"""Where training keeps its checkpoints between tries; `infra/kubernetes/base/pipeline.yaml` claims it."""
+"""Where steps keep what another try goes on from; `infra/kubernetes/base/pipeline.yaml` claims it."""
 CONFIG = Environment("voco-pipeline", ("MLFLOW_TRACKING_URI", "VOCO_DVC_REMOTE", "VOCO_HOME", "VOCO_WORK"))
 NOTIFY = Environment("voco-notify", ("VOCO_NOTIFY",), optional=True)
 JUDGE = Environment("voco-judge", ("VOCO_JUDGE_URL", "VOCO_JUDGE_MODEL", "VOCO_JUDGE_KEY"), optional=True)
@@ -41,6 +41,7 @@ def resources_for(task: str, profile: str) -> Resources:
     return replace(
         size,
         configs=(CONFIG,),
+        volumes=(WORK,),
         secrets=SECRETS.get(task, ()),
         labels={"app.kubernetes.io/part-of": "voco", "voco/task": task.replace("_", "-")},
         retries=max(size.retries, RETRIES.get(task, 0)),
@@ -93,7 +94,7 @@ def _small(task: str, profile: str) -> Resources:
     is_tiny = profile == "tiny"
     if task in TRAINING_TASKS:
         size = Resources(cpu="2" if is_tiny else "8", memory="4Gi" if is_tiny else "24Gi", deadline=4 * HOUR)
-        return replace(size, shared_memory="1Gi", volumes=(WORK,), retries=1)
+        return replace(size, shared_memory="1Gi", retries=1)
     if task in ONE_GPU_TASKS:
         return Resources(cpu="1" if is_tiny else "4", memory="3Gi" if is_tiny else "12Gi", deadline=2 * HOUR)
     return Resources(cpu="500m" if is_tiny else "2", memory="2Gi" if is_tiny else "8Gi", deadline=HOUR)
@@ -113,7 +114,6 @@ def _large(task: str, profile: str) -> Resources:
             shared_memory="64Gi",
             scratch="150Gi",
             tolerations=(GPU_TAINT,),
-            volumes=(WORK,),
             deadline=48 * HOUR,
             retries=ON_SPOT,
         )

@@ -1,6 +1,7 @@
 """A recipe as a TrainJob (trainer.kubeflow.org/v1alpha1): all that a pod needs beyond it stands in the runtime."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def train_job(recipe: Recipe, recipe_file: Path, run: str, nodes: NodeResources)
         "command": ["voco", recipe.stage.replace("_", "-"), "--config", str(recipe_file)],
         "resourcesPerNode": _resources(nodes),
     }
-    if nodes.image:
-        trainer["image"] = nodes.image
+    if image := nodes.image or os.environ.get("VOCO_IMAGE"):  # the step's own, as its record says
+        trainer["image"] = image
     spec: dict[str, Any] = {
         "runtimeRef": {"apiGroup": GROUP, "kind": "TrainingRuntime", "name": RUNTIME},
         "trainer": trainer,

@@ -35,7 +35,7 @@ class NodeResources:
     work: str = "/work"
     """Where the volume lies that step and nodes share."""
     image: str | None = None
-    """Of the nodes; None is the runtime's."""
+    """Of the nodes; None is the step's own, or the runtime's where nothing names that."""
 
 
 def node_resources(environment: Mapping[str, str] = os.environ) -> NodeResources | None:

@@ -128,7 +128,7 @@ def pods_of(run: Any, task: str) -> list[str]:
     """Names of the pods in which a task's own code runs."""
     details = (run.run_details.task_details if run.run_details else None) or []
     by_id = {one.task_id: one for one in details}
-    waiting = [one for one in details if one.display_name == task]
+    waiting = [one for one in details if (one.display_name or "").lower() == task.lower()]
     names: list[str] = []
     seen: set[str] = set()
     while waiting:

@@ -83,7 +83,8 @@ RUNNING = pods(("Running", None), ("Running", None))
 DONE = pods(("Succeeded", 0), ("Succeeded", 0))
 
 
-def test_the_manifest_is_what_the_recipe_and_the_cluster_say(tmp_path):
+def test_the_manifest_is_what_the_recipe_and_the_cluster_say(tmp_path, monkeypatch):
+    monkeypatch.setenv("VOCO_IMAGE", "voco@sha256:1")
     path = ROOT / "pipelines/configs/7b-multinode/instruct.yaml"
     big = load_recipe(path, [f"out={tmp_path}/run"])
     asked = nodes(tmp_path, nodes=4, gpus=8, cpu="48", memory="512Gi", selector={"voco/gpu": "h100"})
@@ -92,6 +93,7 @@ def test_the_manifest_is_what_the_recipe_and_the_cluster_say(tmp_path):
     trainer = manifest["spec"]["trainer"]
     assert (trainer["numNodes"], trainer["numProcPerNode"]) == (4, 8)
     assert trainer["command"] == ["voco", "instruct", "--config", f"{tmp_path}/recipe.yaml"]
+    assert trainer["image"] == "voco@sha256:1"
     assert trainer["resourcesPerNode"]["limits"] == {"cpu": "48", "memory": "512Gi", "nvidia.com/gpu": "8"}
     runtime = (KUBERNETES / "base/training-runtime.yaml").read_text()
     assert f"name: {manifest['spec']['runtimeRef']['name']}\n" in runtime

@@ -77,13 +77,15 @@ def test_gpu_pools_start_empty_tainted_and_labelled(plan):
             assert group["taint"] == []
             continue
         assert group["labels"]["voco/pool"] == "gpu"
+        assert group["labels"]["voco/capacity"].replace("-", "_").upper() == group["capacity_type"]
         assert (group["scaling_config"][0]["min_size"], group["scaling_config"][0]["desired_size"]) == (0, 0)
         assert [(t["key"], t["effect"]) for t in group["taint"]] == [("nvidia.com/gpu", "NO_SCHEDULE")]
 
 
 def test_the_autoscaler_learns_what_an_empty_pool_would_offer(plan):
     tags = [change["tag"][0] for change in planned(plan, "aws_autoscaling_group_tag")]
-    assert len(tags) == 4 * 4
+    assert len(tags) == 4 * 5
+    assert {t["value"] for t in tags if t["key"].endswith("label/voco/capacity")} == {"spot", "on-demand"}
     assert {t["value"] for t in tags if t["key"].endswith("label/voco/gpu")} == {"a100", "h100"}
 
 

@@ -90,14 +90,19 @@ def test_every_pod_is_bounded_and_knows_its_run(pipeline):
         assert pod.pod_metadata.labels["voco/task"] == task.replace("_", "-")
 
 
-def test_training_shares_memory_and_keeps_its_checkpoints(pipeline):
+def test_another_try_finds_what_the_last_one_kept(pipeline):
+    """Every step has a work folder below VOCO_WORK, so every pod mounts the volume."""
+    _, _, settings = pipeline
+    for task in TASKS:
+        (mount,) = settings[task].pvc_mount
+        claim = mount.pvc_name_parameter.runtime_value.constant.string_value
+        assert (claim, mount.mount_path) == (WORK.claim, WORK.path), task
+
+
+def test_training_shares_memory(pipeline):
     profile, _, settings = pipeline
     for task in TRAINING_TASKS:
-        pod = settings[task]
-        assert [
-            (v.pvc_name_parameter.runtime_value.constant.string_value, v.mount_path) for v in pod.pvc_mount
-        ] == [(WORK.claim, WORK.path)]
-        shared = [e for e in pod.empty_dir_mounts if e.mount_path == "/dev/shm"]
+        shared = [e for e in settings[task].empty_dir_mounts if e.mount_path == "/dev/shm"]
         assert [e.medium for e in shared] == ([] if profile == "7b-multinode" else ["Memory"])
 
 
@@ -129,7 +134,8 @@ def test_secrets_are_never_in_the_clear_and_only_where_needed(pipeline):
         "notify": ["voco-notify"],
         "evaluate": ["voco-judge"],
     }
-    assert not [task for task in TASKS for one in containers[task].get("env", []) if one["name"] != VARIABLE]
+    plain = {one["name"] for task in TASKS for one in containers[task].get("env", [])}
+    assert plain <= {VARIABLE, "VOCO_IMAGE"}
 
 
 def test_the_cluster_s_manifests_have_what_pods_refer_to():
@@ -181,6 +187,8 @@ def test_the_real_pipeline_is_placed(tmp_path):
         on_gpu = "accelerator" in executor["container"]["resources"]
         assert pod.node_selector.labels["voco/pool"] == ("gpu" if on_gpu else "cpu"), name
         assert executor["container"]["image"] == (images.gpu if on_gpu else images.cpu), name
+        told = {one["name"]: one["value"] for one in executor["container"]["env"]}
+        assert told["VOCO_IMAGE"] == executor["container"]["image"], name
 
 
 @pytest.mark.parametrize(
