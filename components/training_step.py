@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from components.stepping.job import Done, Job
-from components.training import TrainConfig, run_stage
+from components.tracking import Stream
+from components.training import TrainConfig, TrainOutcome, check_stage, run_stage
 from data.world.base import READY_MADE
 from voco_model.errors import VocoError
 from voco_model.training.recipe import Recipe, Stage
@@ -49,13 +50,23 @@ def recipe_of(stage: Stage, job: Job) -> Recipe:
 def train_step(stage: Stage, job: Job) -> Done:
     """Train; the model becomes the output. What was begun and saved in the job's work folder is gone on with."""
     recipe = recipe_of(stage, job)
-    outcome = run_stage(stage, TrainConfig(recipe), _with_share(job, recipe))
+    outcome = _trained(stage, TrainConfig(recipe), _with_share(job, recipe))
     if outcome.code:
         raise SystemExit(outcome.code)
     assert outcome.result is not None
     shutil.copytree(outcome.result["model"], job.outputs["model"])
     names = ("loss", "validation_loss", "skipped", "steps")
     return Done({name: float(outcome.result[name]) for name in names if outcome.result.get(name) is not None})
+
+
+def _trained(stage: Stage, config: TrainConfig, stream: Stream) -> TrainOutcome:
+    """Here, or, where the step's pod was given several nodes, there."""
+    from components.train_job import node_resources, run_train_job
+
+    if (nodes := node_resources()) is None:
+        return run_stage(stage, config, stream)
+    check_stage(config.recipe, stage)
+    return run_train_job(config, nodes, stream)
 
 
 def recipe_path(name: str, task: str) -> Path:

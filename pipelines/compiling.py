@@ -15,19 +15,21 @@ DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 @dataclass(frozen=True)
 class Images:
-    """The container images, by digest: a tag may mean another image tomorrow, and the cache would not know."""
+    """The container images of a pipeline's tasks."""
 
     cpu: str
     gpu: str
 
-    def __post_init__(self) -> None:
-        for name in ("cpu", "gpu"):
-            image = getattr(self, name)
+    @classmethod
+    def by_digest(cls, cpu: str, gpu: str) -> "Images":
+        """For a cluster: a tag may mean another image tomorrow, and the cache would not know."""
+        for image in (cpu, gpu):
             if not DIGEST.search(image):
                 raise VocoError(
                     f"image {image!r} names no digest; give it as NAME@sha256:..., as `docker images --digests`"
                     " shows it"
                 )
+        return cls(cpu, gpu)
 
     @classmethod
     def local(cls) -> "Images":

@@ -1,7 +1,7 @@
 """Where Kubeflow Pipelines is, and its services; everything it may answer is one line that says the way out."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,8 +56,9 @@ class Cluster:
             configuration.api_key["authorization"] = address.token
             configuration.api_key_prefix["authorization"] = "Bearer"
         self.client = kfp_server_api.ApiClient(configuration)
-        pool = self.client.rest_client.pool_manager.connection_pool_kw
-        pool |= {"timeout": urllib3.Timeout(connect=connect, read=answer), "retries": False}
+        pool = self.client.rest_client.pool_manager
+        pool.connection_pool_kw["retries"] = False
+        pool.request = _bounded(pool.request, urllib3.Timeout(connect=connect, read=answer))
 
     def check(self) -> None:
         """That somebody answers, knows us, and has the namespace."""
@@ -132,6 +133,15 @@ def open_cluster() -> Cluster:
     cluster = Cluster(find_address())
     cluster.check()
     return cluster
+
+
+def _bounded(request: Callable[..., Any], bound: Any) -> Callable[..., Any]:
+    """The generated client asks to wait for ever, unless every call says otherwise."""
+
+    def bounded(*arguments: Any, timeout: Any = None, **more: Any) -> Any:
+        return request(*arguments, timeout=timeout or bound, **more)
+
+    return bounded
 
 
 def _said(error: Any) -> str:

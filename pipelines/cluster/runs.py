@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.cluster.connection import Cluster
+from pipelines.cluster.connection import ANSWER, CONNECT, Cluster
 from pipelines.cluster.packages import Version
 from voco_model.errors import VocoError
 
@@ -15,6 +15,8 @@ ACCOUNT = "voco-pipeline"
 """The steps' service account; `infra/kubernetes/base/accounts.yaml`."""
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 PAGE = 50
+SILENCE = 900.0
+"""Seconds that a log which is followed may say nothing."""
 FAILED_LOOKS = 6
 """Looks in a row that may fail before waiting is given up; the run goes on without us."""
 
@@ -152,7 +154,10 @@ def _pod_lines(cluster: Cluster, run: str, pod: str, follow: bool) -> Iterator[s
     url = f"{cluster.address.host}/apis/v1alpha1/runs/{run}/nodes/{pod}/log"
     with cluster.asking(f"read the log of {pod}"):
         response = cluster.client.rest_client.GET(
-            url + ("?follow=true" if follow else ""), headers=headers, _preload_content=False
+            url + ("?follow=true" if follow else ""),
+            headers=headers,
+            _preload_content=False,
+            _request_timeout=(CONNECT, SILENCE if follow else ANSWER),
         )
         rest = b""
         try:
@@ -160,7 +165,7 @@ def _pod_lines(cluster: Cluster, run: str, pod: str, follow: bool) -> Iterator[s
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in lines)
         except urllib3.exceptions.ReadTimeoutError:
-            raise VocoError(f"{pod}: silent for long; look again with `voco logs {run}`") from None
+            raise VocoError(f"{pod}: silent for {SILENCE:g} s; look again with `voco logs {run} TASK`") from None
         finally:
             response.release_conn()
         if rest:

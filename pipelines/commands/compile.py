@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     if bool(options.image) != bool(options.gpu_image):
         raise VocoError("--image and --gpu-image belong together: give both, or none for this machine alone")
     profile = load_profile(options.profile, options.settings)
-    images = Images(options.image, options.gpu_image) if options.image else Images.local()
+    images = Images.by_digest(options.image, options.gpu_image) if options.image else Images.local()
     out = options.out or Home.here().root / "packages" / f"{options.pipeline}-{profile.name}.yaml"
     print(compile_pipeline(options.pipeline, profile, out, images, configure=placed(profile)))
     if not options.image:

@@ -77,7 +77,7 @@ def _compiled(options: argparse.Namespace, out: Path) -> Path:
     from pipelines.sizes import placed
 
     profile = load_profile(options.profile, options.settings)
-    images = Images(options.image, options.gpu_image)
+    images = Images.by_digest(options.image, options.gpu_image)
     return compile_pipeline(
         options.pipeline, profile, out, images, configure=placed(profile), caching=not options.no_cache
     )

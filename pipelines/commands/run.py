@@ -17,12 +17,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="train even where there is nothing new (default: end)"
     )
+    parser.add_argument(
+        "--image", metavar="NAME", help="run every step in a container of this image (default: this Python)"
+    )
     some = parser.add_mutually_exclusive_group()
     some.add_argument("--from", metavar="STEP", dest="first", help="do this step and all behind it again")
     some.add_argument("--only", metavar="STEP", help="do this step alone, on what the last run left")
 
 
 def run(options: argparse.Namespace) -> int:
+    from pipelines.local.containers import Container
     from pipelines.local.display import Display
     from pipelines.local.home import Home
     from pipelines.local.launch import Launch
@@ -40,10 +44,12 @@ def run(options: argparse.Namespace) -> int:
     fresh = behind(options.first) if options.first else ()
     check_fits(profile)
     home.root.mkdir(parents=True, exist_ok=True)
+    container = Container.of(options.image) if options.image else None
     before = last_summary(home, ok=True)
     display = Display(expected(profile, before["tasks"] if before else {}))
     try:
-        done = Launch(home, profile, caching=not options.no_cache, fresh=tuple(fresh)).run(display.show)
+        launch = Launch(home, profile, caching=not options.no_cache, fresh=tuple(fresh), container=container)
+        done = launch.run(display.show)
     finally:
         display.close()
     keep_summary(done, home)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.compiling import Images, compile_pipeline
+from pipelines.local.containers import Container
 from pipelines.local.home import Home, new_run_id
 from pipelines.local.watching import Seen, Watch
 from pipelines.profiles import Profile
 from voco_model.errors import VocoError
 
+PASSED_ON = ("VOCO_NOTIFY", "OMP_NUM_THREADS", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""From this process's environment to the steps' containers; by name alone in what is written down."""
 LOOK_EVERY = 0.2
 TIME_TO_SAVE = 60.0
 """Seconds that a step is given to save what it has when the run is interrupted."""
@@ -45,6 +48,8 @@ class Launch:
     caching: bool = True
     fresh: tuple[str, ...] = ()
     arguments: dict[str, Any] = field(default_factory=dict)
+    container: Container | None = None
+    """Where steps run, if not in this machine's own Python."""
 
     def run(self, show: Show) -> Finished:
         """Do it. Interrupted, the step at work is told to save, and the same command goes on from there."""
@@ -77,7 +82,7 @@ class Launch:
             self.pipeline,
             self.profile,
             folder / "pipeline.yaml",
-            Images.local(),
+            Images(self.container.reference, self.container.reference) if self.container else Images.local(),
             caching=self.caching,
             fresh=self.fresh,
         )
@@ -87,13 +92,26 @@ class Launch:
             "cache": str(self.home.cache),
             "caching": self.caching,
             "arguments": self.arguments,
+            "container": self.container is not None,
+            "home": str(self.home.root),
+            "passed_on": [*self._environment(folder.name), *PASSED_ON],
         }
         path = folder / "spec.json"
         path.write_text(json.dumps(spec, indent=1) + "\n", "utf-8")
         return path
 
+    def _environment(self, run_id: str) -> dict[str, str]:
+        """What a step's process finds. In a container, the code's commit and the image are told it too."""
+        given = self.home.environment(run_id)
+        if self.container is not None:
+            from components.stepping.record import code
+
+            given |= {"VOCO_IMAGE": f"{self.container.reference}@{self.container.id}"}
+            given |= {"VOCO_COMMIT": commit} if (commit := code().commit) else {}
+        return given
+
     def _follow(self, run_id: str, spec: Path, watch: Watch, show: Show) -> int:
-        environment = os.environ | self.home.environment(run_id)
+        environment = os.environ | self._environment(run_id)
         with watch.log.open("wb") as log, _started(spec, environment, log) as process:
             while True:
                 try:

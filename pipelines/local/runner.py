@@ -1,6 +1,7 @@
 """The process in which KFP runs a compiled pipeline: `python -m pipelines.local.runner SPEC.json`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,8 +11,18 @@ def main(path: str) -> int:
     spec = json.loads(Path(path).read_text("utf-8"))
     from kfp import components, local
 
+    if spec["container"]:
+        from pipelines.local.containers import docker_runner, open_to_all
+
+        os.umask(0)  # folders that KFP makes are written to by the steps' user
+        open_to_all(Path(spec["home"]))
+        runner = docker_runner(
+            Path(spec["home"]), {n: os.environ[n] for n in spec["passed_on"] if n in os.environ}
+        )
+    else:
+        runner = local.SubprocessRunner(use_venv=False)
     local.init(
-        runner=local.SubprocessRunner(use_venv=False),
+        runner=runner,
         pipeline_root=spec["outputs"],
         raise_on_error=True,
         enable_caching=spec["caching"],

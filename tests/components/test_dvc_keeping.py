@@ -7,10 +7,12 @@ import sys
 import pytest
 import yaml
 
-from components.dvc_keeping import keep, kept_content, place_of
+from components.dvc_keeping import keep, kept_content
+from components.dvc_store import FolderStore
 from components.dvc_tracking import ENVIRONMENT
 from components.stepping.digests import content_of
 from tests.components.ingest_worlds import contents
+from voco_model.errors import VocoError
 
 ODD = ("a b", "ü-ß", "quote'\"s", "[x]*?", "-dash", "dot.dir", "日本", "tab\there", "back\\slash")
 
@@ -79,12 +81,12 @@ def test_what_is_kept_is_read_anew_to_the_last_byte(tmp_path):
     assert contents(remote) == before
     assert kept_content(kept) == wanted
     assert kept_content(keep(tmp_path / "folder" / "Z", str(remote))) == content_of(tmp_path / "folder" / "Z")
-    one = place_of(remote / "files/md5", content_of(tmp_path / "folder/a/b/c/deep").md5)
+    one = FolderStore(remote).place(content_of(tmp_path / "folder/a/b/c/deep").md5)
     one.write_bytes(b"other")
     assert kept_content(kept) not in (wanted, None)
     one.unlink()
     assert kept_content(kept) is None
-    place_of(remote / "files/md5", wanted.md5).unlink()
+    FolderStore(remote).place(wanted.md5).unlink()
     assert kept_content(kept) is None
 
 
@@ -98,3 +100,51 @@ def test_a_name_with_a_line_break_cannot_pass_for_two_files(tmp_path):
     one, two = content_of(tmp_path / "one"), content_of(tmp_path / "two")
     assert (one.files, two.files) == (1, 2)
     assert one.sha256 != two.sha256
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An S3 server in this process."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in (
+        ("ENDPOINT_URL", f"http://{host}:{port}"),
+        ("ACCESS_KEY_ID", "a"),
+        ("SECRET_ACCESS_KEY", "b"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    boto3.client("s3").create_bucket(Bucket="kept")
+    yield boto3.client("s3")
+    server.stop()
+
+
+def test_s3_holds_the_same_in_the_same_places(bucket, tmp_path):
+    fill(tmp_path / "folder")
+    folder = keep(tmp_path / "folder", str(tmp_path / "remote"))
+    remote = "s3://kept/voco/dvc"
+    kept = keep(tmp_path / "folder", remote)
+    assert kept.rpartition("#")[2] == folder.rpartition("#")[2]
+    there = {one["Key"] for one in bucket.list_objects_v2(Bucket="kept")["Contents"]}
+    assert there == {f"voco/dvc/{name}" for name in contents(tmp_path / "remote")}
+    assert keep(tmp_path / "folder", remote) == kept
+    assert kept_content(kept) == content_of(tmp_path / "folder")
+    one = f"{remote}#{content_of(tmp_path / 'folder/Z').md5}"
+    bucket.put_object(Bucket="kept", Key=key_of(one), Body=b"other")
+    assert kept_content(one) not in (None, content_of(tmp_path / "folder/Z"))
+    bucket.delete_object(Bucket="kept", Key=key_of(one))
+    assert kept_content(one) is None
+    assert kept_content(kept) is None
+    with pytest.raises(VocoError, match="nothing can be kept or read there") as caught:
+        keep(tmp_path / "folder", "s3://absent/voco")
+    assert "\n" not in str(caught.value)
+
+
+def key_of(kept):
+    md5 = kept.rpartition("#")[2]
+    return f"voco/dvc/files/md5/{md5[:2]}/{md5[2:]}"

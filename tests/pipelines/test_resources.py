@@ -202,7 +202,7 @@ def test_mistakes_are_named(wrong, message):
 
 
 def test_unknown_names_are_told_the_known_ones():
-    with pytest.raises(VocoError, match="train: no such task; there are look"):
+    with pytest.raises(VocoError, match="train: no such task; there are fetch, look"):
         resources_for("train", "tiny")
     with pytest.raises(VocoError, match="huge: no such profile; there are tiny"):
         resources_for("align", "huge")

@@ -125,4 +125,4 @@ def test_every_task_has_a_name_for_people_and_installs_nothing(package, spec):
 @pytest.mark.parametrize("image", ["voco:latest", "voco", "voco@sha256:12"])
 def test_an_image_without_a_digest_is_refused(image):
     with pytest.raises(ValueError, match="names no digest"):
-        Images(image, f"gpu@{DIGEST}")
+        Images.by_digest(image, f"gpu@{DIGEST}")
