@@ -170,3 +170,17 @@ print(len(answers), voco_model.__file__)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1", str(folder / "exported/code/voco_model/__init__.py")]
+
+
+def test_tables_and_efficiency_of_different_models_are_refused(world, tmp_path):
+    _, config, _ = world
+    (tmp_path / "tables/benchmarks/gqa").mkdir(parents=True)
+    (tmp_path / "tables/benchmarks/gqa/result.json").write_text(json.dumps({"about": {"model": "a" * 64}}))
+    (tmp_path / "efficiency").mkdir()
+    (tmp_path / "efficiency/efficiency.json").write_text(json.dumps({"model": "b" * 64}))
+    mixed = replace(
+        config, out=tmp_path / "out", tables=tmp_path / "tables", efficiency=tmp_path / "efficiency", check=False
+    )
+    with pytest.raises(VocoError, match=r"about model aaaaaaaaaaaa, .* about bbbbbbbbbbbb"):
+        export(mixed)
+    assert not (tmp_path / "out").exists()
