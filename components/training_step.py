@@ -39,7 +39,7 @@ def recipe_of(stage: Stage, job: Job) -> Recipe:
     given: dict[str, Any] = {SHORT[key]: value for key, value in job.settings.items() if key in SHORT}
     given |= job.setting("set", {})
     given["out"] = str(job.work / "run")
-    given["data.folders"] = [str(job.input("data") / folder.name) for folder in plain.data.folders]
+    given["data.folders"] = [str(_here(job, "data") / folder.name) for folder in plain.data.folders]
     given |= _start(stage, job)
     recipe = load_recipe(path, [f"{key}={_as_yaml(value)}" for key, value in given.items()])
     if recipe.stage != stage:
@@ -78,9 +78,18 @@ def recipe_path(name: str, task: str) -> Path:
     raise VocoError(f"{task}: no recipe {name or '(none given)'}; there are {', '.join(shipped)}, or give a path")
 
 
+def _here(job: Job, name: str) -> Path:
+    """The input by a name that every try of the same work has: what it leads to lies elsewhere in each run."""
+    link = job.work / name
+    job.work.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(job.input(name).absolute())
+    return link
+
+
 def _start(stage: Stage, job: Job) -> dict[str, str]:
     if stage != "align":
-        return {"start.checkpoint": str(job.input("start"))}
+        return {"start.checkpoint": str(_here(job, "start"))}
     base = job.setting("base")
     if base is None:
         return {}

@@ -50,6 +50,8 @@ def run(
     if metrics is not None:
         for name, value in done.figures.items():
             metrics.log_metric(name, float(value))
+        # KFP's local cache takes an output without a file for one that was lost, and does the task again.
+        Path(metrics.path).write_text(json.dumps(dict(done.figures)) + "\n", "utf-8")
     if page is not None:
         _show(page, done)
     return done

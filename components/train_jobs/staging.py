@@ -30,8 +30,9 @@ def staged(recipe: Recipe, work: Path) -> Recipe:
 
 
 def _shared(path: Path, work: Path) -> Path:
-    if work in path.absolute().parents:
-        return path.absolute()
+    path = path.resolve()  # a link may lead out of what the nodes share
+    if work.resolve() in path.parents:
+        return path
     content = content_of(path)
     place = work / INPUTS / content.sha256[:16]
     if not place.exists():

@@ -28,8 +28,9 @@ def test_a_section_lies_on_top_of_its_recipe(tmp_path):
         ),
     )
     assert (recipe.optimiser.lr, recipe.steps, recipe.seed, recipe.variant) == (1e-4, 7, 3, "upper")
-    assert (recipe.start.checkpoint, recipe.start.n_voco) == (tmp_path / "before", 2)
-    assert recipe.data.folders == (tmp_path / "data" / "instructions",)
+    assert (recipe.start.checkpoint, recipe.start.n_voco) == (tmp_path / "work" / "start", 2)
+    assert recipe.data.folders == (tmp_path / "work" / "data" / "instructions",)
+    assert (tmp_path / "work" / "data").readlink() == tmp_path / "data"
     assert recipe.data.max_length == 99
     assert recipe.out == tmp_path / "work" / "run"
 
