@@ -147,7 +147,7 @@ def test_as_a_step(world, tmp_path):
     job = Job("export", {"check": False}, inputs, {"exported": tmp_path / "exported"}, tmp_path / "work")
     done = step(job)
     assert done.values == {"sha256": manifest.sha256}
-    assert done.figures["weight_bytes"] == (folder / "model/model.safetensors").stat().st_size
+    assert done.figures["weight_bytes"] == (folder / "trained/model.safetensors").stat().st_size
     with pytest.raises(VocoError, match="unknown setting nmae"):
         step(replace(job, settings={"nmae": "x"}))
 
