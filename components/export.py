@@ -8,6 +8,7 @@ exported/
   manifest.json                  every file by its sha256
 """
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class ExportConfig:
 def export(config: ExportConfig) -> Manifest:
     """Write `out`, whole or not at all."""
     check_model(config.model)
+    check_same(config)
     if config.out.exists():
         raise VocoError(f"{config.out}: is there already; give another folder, or remove it")
     config.out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +66,21 @@ def check_model(model: Path) -> None:
     for path in files_below(model):
         if path.suffix.lower() in PICKLES:
             raise VocoError(f"{path}: may be a pickle, which whoever loads it would run; remove it from the model")
+
+
+def check_same(config: ExportConfig) -> None:
+    """Refuse tables and an efficiency that were measured on different models."""
+    told: dict[str, Path] = {}
+    for folder, pattern in ((config.tables, "benchmarks/*/result.json"), (config.efficiency, "efficiency.json")):
+        for path in sorted(folder.glob(pattern)) if folder else ():
+            found = json.loads(path.read_text("utf-8"))
+            if digest := found.get("model") or found.get("about", {}).get("model"):
+                told.setdefault(str(digest), path)
+    if len(told) > 1:
+        (one, here), (other, there) = list(told.items())[:2]
+        raise VocoError(
+            f"{here} is about model {one[:12]}, {there} about {other[:12]}; evaluate and profile the same one"
+        )
 
 
 def _write(config: ExportConfig, out: Path) -> Manifest:

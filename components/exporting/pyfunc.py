@@ -80,7 +80,8 @@ def _place_model(out: Path) -> None:
     """The model's folder beside `MLmodel`, and nothing in that which differs from one export to the next."""
     import yaml
 
-    (out / "artifacts" / MODEL).rename(out / MODEL)
+    (copied,) = (out / "artifacts").iterdir()  # MLflow calls it as the folder that was given
+    copied.rename(out / MODEL)
     (out / "artifacts").rmdir()
     path = out / "MLmodel"
     described: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))

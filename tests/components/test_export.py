@@ -41,7 +41,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     made = model(n_voco=4, dtype=torch.float32)
     Assistant(made, VocoProcessor.for_model(made.config, byte_tokenizer(), template="short")).save_pretrained(
-        folder / "model"
+        folder / "trained"
     )
     for name in ("tables", "efficiency"):
         (folder / name).mkdir()
@@ -49,7 +49,7 @@ def world(tmp_path_factory):
     (folder / "tables/tables.md").write_text("| GQA | 61.1 |\n")
     RED.save(folder / "red.png")
     config = ExportConfig(
-        folder / "model", folder / "exported", tables=folder / "tables", efficiency=folder / "efficiency"
+        folder / "trained", folder / "exported", tables=folder / "tables", efficiency=folder / "efficiency"
     )
     return folder, config, export(config)
 
@@ -124,7 +124,7 @@ def test_what_was_changed_is_named(world):
 )
 def test_what_is_no_whole_model_is_refused_and_leaves_nothing(world, tmp_path, spoil, told):
     folder, config, _ = world
-    shutil.copytree(folder / "model", tmp_path / "model")
+    shutil.copytree(folder / "trained", tmp_path / "model")
     spoil(tmp_path / "model")
     with pytest.raises(VocoError, match=told):
         export(replace(config, model=tmp_path / "model", out=tmp_path / "out"))
@@ -133,7 +133,7 @@ def test_what_is_no_whole_model_is_refused_and_leaves_nothing(world, tmp_path, s
 
 def test_an_export_that_cannot_be_asked_does_not_appear(world, tmp_path):
     folder, config, _ = world
-    shutil.copytree(folder / "model", tmp_path / "model")
+    shutil.copytree(folder / "trained", tmp_path / "model")
     weights = tmp_path / "model/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(VocoError, match="cannot be asked"):
@@ -143,11 +143,11 @@ def test_an_export_that_cannot_be_asked_does_not_appear(world, tmp_path):
 
 def test_as_a_step(world, tmp_path):
     folder, _, manifest = world
-    inputs = {name: folder / name for name in ("model", "tables", "efficiency")}
+    inputs = {"model": folder / "trained", "tables": folder / "tables", "efficiency": folder / "efficiency"}
     job = Job("export", {"check": False}, inputs, {"exported": tmp_path / "exported"}, tmp_path / "work")
     done = step(job)
     assert done.values == {"sha256": manifest.sha256}
-    assert done.figures["weight_bytes"] == (folder / "model/model.safetensors").stat().st_size
+    assert done.figures["weight_bytes"] == (folder / "trained/model.safetensors").stat().st_size
     with pytest.raises(VocoError, match="unknown setting nmae"):
         step(replace(job, settings={"nmae": "x"}))
 
@@ -170,3 +170,17 @@ print(len(answers), voco_model.__file__)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["1", str(folder / "exported/code/voco_model/__init__.py")]
+
+
+def test_tables_and_efficiency_of_different_models_are_refused(world, tmp_path):
+    _, config, _ = world
+    (tmp_path / "tables/benchmarks/gqa").mkdir(parents=True)
+    (tmp_path / "tables/benchmarks/gqa/result.json").write_text(json.dumps({"about": {"model": "a" * 64}}))
+    (tmp_path / "efficiency").mkdir()
+    (tmp_path / "efficiency/efficiency.json").write_text(json.dumps({"model": "b" * 64}))
+    mixed = replace(
+        config, out=tmp_path / "out", tables=tmp_path / "tables", efficiency=tmp_path / "efficiency", check=False
+    )
+    with pytest.raises(VocoError, match=r"about model aaaaaaaaaaaa, .* about bbbbbbbbbbbb"):
+        export(mixed)
+    assert not (tmp_path / "out").exists()

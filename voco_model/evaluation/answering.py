@@ -79,26 +79,27 @@ def answer_all(
     with ExitStack() as stack:
         stack.enter_context(same_every_time(model.device.type))
         journals = {r: stack.enter_context(Journal(kept, _about(assistant, r, numbers, asking))) for r in readings}
+        keys = [question_key(question) for question in questions]
         total = len(questions) * len(readings)
-        done = sum(question_key(q) in journal.answers for journal in journals.values() for q in questions)
+        done = sum(key in journal.answers for journal in journals.values() for key in keys)
         tell(done, total)
         for batch in _batches(questions, asking.batch):
-            shown.only(batch)
+            shown.only([questions[number] for number in batch])
             for reading, journal in journals.items():
-                left = [question for question in batch if question_key(question) not in journal.answers]
+                left = [number for number in batch if keys[number] not in journal.answers]
                 if not left:
                     continue
-                items = _items(shown, left, numbers.get(reading), max(numbers.values(), default=0))
+                asked = [questions[number] for number in left]
                 answers = assistant.read(
-                    items,
-                    [question.prompt for question in left],
+                    _items(shown, asked, numbers.get(reading), max(numbers.values(), default=0)),
+                    [question.prompt for question in asked],
                     reading=reading.way,
                     max_new_tokens=asking.max_new_tokens,
                 )
-                journal.add(zip(left, answers, strict=True))
+                journal.add(zip([keys[number] for number in left], answers, strict=True))
                 done += len(left)
                 tell(done, total)
-        return {r: [journals[r].answers[question_key(q)] for q in questions] for r in readings}
+        return {reading: [journal.answers[key] for key in keys] for reading, journal in journals.items()}
 
 
 def _items(shown: Shown, questions: Sequence[Question], n_voco: int | None, most: int) -> list[list[Item]]:
@@ -121,13 +122,13 @@ def _about(
     }
 
 
-def _batches(questions: Sequence[Question], size: int) -> Iterator[list[Question]]:
-    """Questions about one picture stay together, as far as a batch holds them."""
-    groups: dict[object, list[Question]] = {}
+def _batches(questions: Sequence[Question], size: int) -> Iterator[list[int]]:
+    """The questions' numbers: those about one picture stay together, as far as a batch holds them."""
+    groups: dict[object, list[int]] = {}
     for number, question in enumerate(questions):
         medium = medium_of(question)
-        groups.setdefault(("alone", number) if medium is None else medium, []).append(question)
-    batch: list[Question] = []
+        groups.setdefault(("alone", number) if medium is None else medium, []).append(number)
+    batch: list[int] = []
     for group in groups.values():
         if batch and len(batch) + len(group) > size:
             yield batch

@@ -49,11 +49,10 @@ class Journal:
             whole += len(line)
         return whole
 
-    def add(self, answered: Iterable[tuple[Question, str]]) -> None:
-        """Write these down at once."""
+    def add(self, answered: Iterable[tuple[str, str]]) -> None:
+        """Write answers down at once, each with its question's key."""
         lines = b""
-        for question, answer in answered:
-            key = question_key(question)
+        for key, answer in answered:
             self.answers[key] = answer
             lines += json.dumps([key, answer]).encode() + b"\n"
         if self._file is not None:
