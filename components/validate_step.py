@@ -4,13 +4,16 @@ import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.ingesting.files import SUMMARY_NAME
 from components.ingesting.sets import BENCHMARKS
 from components.stepping.job import Done, Job
-from components.validate import ValidateConfig, ValidationOutcome, validate
+from components.validate import VERDICTS, ValidateConfig, ValidationOutcome, validate
 from voco_model.errors import VocoError
+
+if TYPE_CHECKING:
+    from data.contracts.report import CheckResult
 
 KEYS = {"thresholds", "severities", "leakage"}
 IMAGES = "images.parquet"
@@ -60,21 +63,31 @@ def _failures(name: str, outcome: ValidationOutcome) -> str:
     return f"{name} ({', '.join(failed[:3])}{', ...' if len(failed) > 3 else ''})"
 
 
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; vertical-align: top; padding: .3em .6em; border-bottom: 1px solid #ddd; }
+td:nth-child(odd) { white-space: nowrap; }
+td:nth-child(4) { overflow-wrap: anywhere; }
+.failed td:last-child { color: #b00020; font-weight: 600; }
+.warned td:last-child { color: #8a5a00; }
+.skipped { color: #777; }
+"""
+
+
 def _page(outcomes: Mapping[str, ValidationOutcome], verdict: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr class={one.verdict}><td>{html.escape(name)}<td>{html.escape(one.says)}<td>{one.severity}"
-        f"<td>{html.escape(one.observed)}<td>{one.verdict}"
-        for name, outcome in outcomes.items()
-        for one in sorted(
-            outcome.results, key=lambda r: ("failed", "warned", "passed", "skipped").index(r.verdict)
-        )
-    )
+    """One table over all data sets, the worst first; each leads to its own Data Docs."""
+    found = [(name, one) for name, outcome in outcomes.items() for one in outcome.results]
+    rows = "".join(_row(name, one) for name, one in sorted(found, key=lambda f: VERDICTS.index(f[1].verdict)))
     said = "All contracts hold" if verdict["passed"] else html.escape(str(verdict["reason"]))
     return (
         "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Data</title>"
-        "<style>body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}"
-        "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3em .6em;"
-        "border-bottom:1px solid #ddd;overflow-wrap:anywhere}.failed td:last-child{color:#b00020;font-weight:600}"
-        ".warned td:last-child{color:#8a5a00}.skipped{color:#777}</style>"
-        f"<h1>{said}</h1><table><tr><th>Data set<th>Expectation<th>Severity<th>Seen<th>Verdict{rows}</table>\n"
+        f"<style>{STYLE}</style><h1>{said}</h1>"
+        f"<table><tr><th>Data set<th>Expectation<th>Severity<th>Seen<th>Verdict{rows}</table>\n"
     )
+
+
+def _row(name: str, one: "CheckResult") -> str:
+    cells = (f"<a href='{html.escape(name)}/data_docs/index.html'>{html.escape(name)}</a>", html.escape(one.says))
+    more = (one.severity, html.escape(one.observed), one.verdict)
+    return f"<tr class={one.verdict}>" + "".join(f"<td>{cell}" for cell in (*cells, *more))
