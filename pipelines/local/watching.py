@@ -14,6 +14,9 @@ CACHED = re.compile(r"Task (?P<task>[\w-]+) cache hit \(key=(?P<key>[0-9a-f]+)\)
 FAILED = re.compile(r"^\s*voco: error: (?P<reason>.*)")
 
 
+EXIT = "notify"
+
+
 @dataclass
 class Seen:
     """A run as far as it is known."""
@@ -30,6 +33,14 @@ class Seen:
     """The last figures of the task that spoke last."""
     error: str | None = None
 
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing was said to go wrong, and whatever began has ended.
+
+        KFP alone cannot be asked: of a container that is gone before it was waited for, it says that it did well.
+        """
+        return self.error is None and not self.running
+
     def take(self, event: dict[str, Any]) -> None:
         """One event of a step."""
         task = event["task"]
@@ -42,6 +53,8 @@ class Seen:
             self.running.pop(task, None)
             self.ended[task] = float(event["seconds"])
             self.outputs[task], self.values[task] = event["outputs"], event["values"]
+            if task != EXIT:  # which comes behind a failure too
+                self.error = None  # of a try before this one
 
     def take_cached(self, task: str, entry: dict[str, Any]) -> None:
         """A task that an earlier run had done."""
