@@ -70,12 +70,13 @@ class Launch:
             open_run(uri, run_id, f"{self.pipeline} {self.profile.name}", {"profile": self.profile.name}, {})
             replay_rest(folder.parent, uri)
             code = self._follow(run_id, spec, watch, show)
+        seen = watch.look()
+        ok = code == 0 and seen.is_well
         try:
-            close_run(uri, run_id, "FINISHED" if code == 0 else "FAILED")
+            close_run(uri, run_id, "FINISHED" if ok else "FAILED")
         except VocoError as error:  # the run is over all the same, and what was not sent is kept
             print(error, file=sys.stderr)
-        seen = watch.look()
-        return Finished(run_id, code == 0, time.perf_counter() - start, seen, watch.log)
+        return Finished(run_id, ok, time.perf_counter() - start, seen, watch.log)
 
     def _write_spec(self, folder: Path) -> Path:
         package = compile_pipeline(

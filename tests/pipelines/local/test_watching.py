@@ -57,6 +57,16 @@ def test_the_first_word_of_a_failure_is_kept(tmp_path):
     assert Watch(log, tmp_path).look().error == "the disk is full; free some"
 
 
+def test_a_failure_that_was_not_mended_counts_even_behind_the_exit_task(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("voco: error: away\n" + ended("promote"))
+    assert Watch(log, tmp_path).look().is_well
+    log.write_text(ended("promote") + "voco: error: refused\n" + ended("notify"))
+    assert not Watch(log, tmp_path).look().is_well
+    log.write_text(event("align", "started") + ended("notify"))
+    assert not Watch(log, tmp_path).look().is_well
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
