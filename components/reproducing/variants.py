@@ -71,11 +71,11 @@ class Training:
         aligned = self._train(
             "align", stage="align", start=bases, data=self.data.captions, length=self.profile.align
         )
-        easier = self._read("easier", aligned, self.data.easier, self.profile.easier)
-        return self._read("reading", easier, self.data.questions, self.profile.reading)
-
-    def _read(self, name: str, start: Path, data: Path, length: Stage) -> Path:
-        return self._train(name, variant="upper", start=Start(checkpoint=start), data=data, length=length)
+        learnt = aligned
+        for one in self.profile.lessons:
+            begin, data = Start(checkpoint=learnt), self.data.lessons[one.name]
+            learnt = self._train(one.name, variant="upper", start=begin, data=data, length=one.length)
+        return learnt
 
     def variant(self, one: Trained, start: Path) -> Path:
         """One variant's model, from the common start."""
@@ -103,7 +103,7 @@ class Training:
                 "data": Data(
                     folders=(data,),
                     batch_size=self.profile.images_per_step,
-                    questions_per_image=self.profile.questions_per_image,
+                    questions_per_image=self.profile.questions,
                     workers=0,
                 ),
                 "optimiser": Optimiser(

@@ -11,11 +11,15 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.world.base_vision import batches
 from data.world.scenes import generator, make_scene
 from data.world.speech import caption, questions
+from data.world.vocabulary import COLOURS, SHAPES, SIZES
 from voco_model.processing.tokenizer import SPECIAL, with_specials
 
 VOCABULARY = 1024
-PIECES = r"\nUSER:| ASSISTANT:| ?\d"
-"""What no merge of the tokenizer crosses: who speaks, so that answers are tokens of their own; single digits."""
+"""At most; fewer where what is said has fewer pieces worth joining."""
+NAMES = "|".join((*COLOURS, *SHAPES, *SIZES))
+PIECES = rf"\nUSER:| ASSISTANT:| ?\d| ?(?:{NAMES})(?:e?s)?"
+"""What no merge of the tokenizer crosses: who speaks, so that answers are tokens of their own; single digits; what
+a thing looks like, so that a colour or a shape is the same token in every phrase."""
 BLOCK = 96
 """Tokens of a training example: texts one after the other."""
 
@@ -55,7 +59,7 @@ def train_tokenizer(corpus: list[str]) -> PreTrainedTokenizerFast:
 
 def language_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     return LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=176,
         num_hidden_layers=4,
