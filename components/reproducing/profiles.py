@@ -68,7 +68,7 @@ PROFILES = {
         Profile(
             "tiny",
             level=2,
-            train_scenes=3000,
+            train_scenes=2000,
             test_scenes=200,
             questions=10,
             tokens=(1, 2, 4, 8),
@@ -78,12 +78,12 @@ PROFILES = {
             seeds=1,
             align=Stage(50, 4e-4),
             lessons=(
-                Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
-                Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
-                Lesson("searches", 1, Stage(300, 1.5e-3, "constant"), SEARCHES),
-                Lesson("everything", 2, Stage(1000, 1.5e-3)),
+                Lesson("few-things", 1, Stage(200, 2.5e-3, "constant")),
+                Lesson("look-ups", 2, Stage(400, 2e-3, "constant"), LOOK_UPS),
+                Lesson("searches", 1, Stage(300, 1e-3, "constant"), SEARCHES),
+                Lesson("everything", 2, Stage(500, 1.5e-3)),
             ),
-            instruct=Stage(500, 1.5e-3),
+            instruct=Stage(800, 1.5e-3),
         ),
         Profile(
             "paper",

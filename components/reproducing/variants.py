@@ -14,6 +14,8 @@ from voco_model.training.run import train
 TEMPLATE = "short"
 PROJECTOR_LR = 4e-4
 """The tower's features are about five times as large as what a projector usually takes."""
+BETAS = (0.9, 0.98)
+"""What was learnt a thousand steps ago says little of the step that comes, in runs as short as these."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,14 @@ class Training:
                     folders=(data,),
                     batch_size=self.profile.images_per_step,
                     questions_per_image=self.profile.questions,
-                    workers=0,
+                    workers=1,
                 ),
                 "optimiser": Optimiser(
-                    lr=length.lr, lr_of=self._rates(settings), schedule=length.schedule, warmup=0.05
+                    lr=length.lr,
+                    lr_of=self._rates(settings),
+                    schedule=length.schedule,
+                    warmup=0.05,
+                    betas=BETAS,
                 ),
                 "saving": Saving(report_every=50),
             }
