@@ -78,12 +78,11 @@ PROFILES = {
             seeds=1,
             align=Stage(50, 4e-4),
             lessons=(
-                Lesson("few-things", 1, Stage(200, 2.5e-3, "constant")),
-                Lesson("look-ups", 2, Stage(400, 2e-3, "constant"), LOOK_UPS),
-                Lesson("searches", 1, Stage(300, 1e-3, "constant"), SEARCHES),
+                Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
+                Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
                 Lesson("everything", 2, Stage(500, 1.5e-3)),
             ),
-            instruct=Stage(800, 1.5e-3),
+            instruct=Stage(1000, 1.5e-3),
         ),
         Profile(
             "paper",
@@ -100,7 +99,7 @@ PROFILES = {
             lessons=(
                 Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
                 Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
-                Lesson("searches", 1, Stage(300, 1.5e-3, "constant"), SEARCHES),
+                Lesson("searches", 1, Stage(600, 1e-3, "constant"), SEARCHES),
                 Lesson("everything", 2, Stage(1000, 1.5e-3, "constant")),
                 Lesson("many-things", 3, Stage(1500, 1.5e-3)),
             ),

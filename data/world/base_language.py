@@ -8,7 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data.world.base_vision import batches
+from data.world.base_vision import batches, warm_up
 from data.world.scenes import generator, make_scene
 from data.world.speech import caption, questions
 from data.world.vocabulary import COLOURS, SHAPES, SIZES
@@ -91,7 +91,7 @@ def train_language(
     torch.manual_seed(seed)
     model = LlamaForCausalLM(language_config(tokenizer)).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=warm_up(steps))
     for step, chosen in enumerate(batches(len(rows), 32, steps, seed)):
         beginning = torch.full((len(chosen), 1), tokenizer.bos_token_id)
         ids = torch.cat([beginning, rows[chosen]], 1)
