@@ -89,8 +89,8 @@ def set_places(tower: CLIPVisionModel) -> None:
 class PatchReader(nn.Module):
     """The encoder with one linear head for each kind of fact.
 
-    What the heads look at is fixed: directions at right angles, one for each value. So the features tell every fact
-    as loudly as any other; where the heads learn, colours drown shapes, and a language model hears shapes late.
+    What the heads look at is fixed: directions at right angles, one for each value. So the features tell every
+    fact as loudly as any other; where the heads learn, colours drown shapes, and a reader hears shapes late.
     """
 
     def __init__(self) -> None:
