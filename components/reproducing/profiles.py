@@ -7,6 +7,10 @@ from voco_model.errors import VocoError
 
 TYPES = ("colour_at", "shape_at", "exists", "count", "count_all")
 """Questions that are asked: two kinds of look-up, existence, and two kinds of count."""
+LOOK_UPS = ("colour_at", "shape_at", "count_all")
+"""What is found by its place, and how much there is."""
+SEARCHES = ("exists", "count")
+"""What is found by its look."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,16 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """Some questions about scenes of one level, answered with the vision tokens in sight."""
+
+    name: str
+    level: int
+    length: Stage
+    types: tuple[str, ...] = TYPES
+
+
+@dataclass(frozen=True)
 class Profile:
     """Everything that decides the experiment; all variants get the same data, steps and seed."""
 
@@ -28,7 +42,7 @@ class Profile:
     train_scenes: int
     test_scenes: int
     questions: int
-    """About each scene, the types in turn."""
+    """About each scene, the types in turn; in training, all in one step, so that they share its compression."""
     tokens: tuple[int, ...]
     """Numbers of VoCo tokens that are measured."""
     elastic: bool
@@ -40,15 +54,12 @@ class Profile:
     seeds: int
     align: Stage
     """The projector, on captions."""
-    easier: Stage
-    """The whole model with its vision tokens in sight, on scenes of level 1: few things, soon told apart. Without
-    this, look-ups on crowded scenes are not learned in many times the steps."""
-    reading: Stage
-    """The same on scenes of the level itself: what every variant starts from."""
+    lessons: tuple[Lesson, ...]
+    """One after the other, the whole model: what every variant starts from. All questions at once are not learned
+    in many times the steps; look-ups among few things are, and what is found by its look only after these."""
     instruct: Stage
     """Each variant."""
-    images_per_step: int = 8
-    questions_per_image: int = 16
+    images_per_step: int = 16
 
 
 PROFILES = {
@@ -57,33 +68,41 @@ PROFILES = {
         Profile(
             "tiny",
             level=2,
-            train_scenes=3000,
+            train_scenes=2000,
             test_scenes=200,
-            questions=20,
+            questions=10,
             tokens=(1, 2, 4, 8),
             elastic=True,
             baselines=False,
             options=False,
             seeds=1,
             align=Stage(50, 4e-4),
-            easier=Stage(250, 2.5e-3, "constant"),
-            reading=Stage(700, 2e-3),
-            instruct=Stage(500, 1.5e-3),
+            lessons=(
+                Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
+                Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
+                Lesson("everything", 2, Stage(500, 1.5e-3)),
+            ),
+            instruct=Stage(1000, 1.5e-3),
         ),
         Profile(
             "paper",
             level=3,
             train_scenes=12000,
             test_scenes=400,
-            questions=20,
+            questions=10,
             tokens=(1, 2, 4, 8, 16),
             elastic=False,
             baselines=True,
             options=True,
             seeds=3,
             align=Stage(50, 4e-4),
-            easier=Stage(400, 2.5e-3, "constant"),
-            reading=Stage(2000, 2e-3),
+            lessons=(
+                Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
+                Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
+                Lesson("searches", 1, Stage(600, 1e-3, "constant"), SEARCHES),
+                Lesson("everything", 2, Stage(1000, 1.5e-3, "constant")),
+                Lesson("many-things", 3, Stage(1500, 1.5e-3)),
+            ),
             instruct=Stage(2000, 1.5e-3),
         ),
     )

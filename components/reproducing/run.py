@@ -1,17 +1,20 @@
 """The whole experiment: data, training, measuring, tables."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from components.reproducing.clips import VideoProfile
 from components.reproducing.measuring import by_type, measure, over_seeds, pooled, types_asked
 from components.reproducing.profiles import Profile
 from components.reproducing.scenes import Asked, asked, make_data, text_only
 from components.reproducing.variants import Trained, Training, variants
+from components.reproducing.video import compare_videos
 from data.world.vocabulary import bits
 from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.statistics import interval, retention
 from voco_model.evaluation.tables import ACCURACY, PAPER, RETENTION, Figure, figure, write
+from voco_model.training.recipe import Variant
 
 MAIN = "retention of VoCo tokens"
 TYPES_TABLE = "accuracy by question type"
@@ -22,28 +25,49 @@ Results = dict[tuple[str, int], list[Shares]]
 """(row, tokens) to one result for each seed."""
 
 
-def reproduce(profile: Profile, base: Path, out: Path, seed: int, report: Callable[[str], None]) -> list[Figure]:
-    """Train and measure everything for `profile.seeds` seeds from `seed` on; writes `out/tables.json`."""
+def reproduce(
+    profile: Profile,
+    base: Path,
+    out: Path,
+    seed: int,
+    report: Callable[[str], None],
+    video: VideoProfile | None = None,
+) -> list[Figure]:
+    """Train and measure everything for `profile.seeds` seeds from `seed` on; writes `out/tables.json`.
+
+    video: the video experiment, which goes on from the first seed's models.
+    """
     results: Results = defaultdict(list)
     tests: list[Asked] = []
     seconds = 0.0
+    videos: list[Figure] = []
     for own in range(seed, seed + profile.seeds):
         folder = out / f"seed-{own}"
         training = Training(profile, base, make_data(profile, folder / "data", own), folder, own, report)
         tests = list(asked(profile, "test", profile.test_scenes, own))
         start = training.start()
+        models: dict[tuple[str, int], Path] = {}
         for one in variants(profile):
-            _measure(one, profile, training.variant(one, start), tests, results)
+            models[one.row, one.n_voco] = training.variant(one, start)
+            _measure(one, profile, models[one.row, one.n_voco], tests, results)
             report(_summary(one, results))
         seconds += training.seconds
+        if video is not None and own == seed:
+            videos = compare_videos(video, _pictures(models, video.n_voco), folder / "videos", own, report)
     figures = [
         *_world(profile, seed, tests, seconds),
         *_main(results),
         *_types(results, types_asked(tests)),
         *_differences(results),
+        *videos,
     ]
     write(figures, out / "tables.json")
     return figures
+
+
+def _pictures(models: Mapping[tuple[str, int], Path], n_voco: int) -> dict[Variant, Path]:
+    """The models that go on to videos."""
+    return {"voco": models["VoCo", n_voco], "avgpool": models["average pooling", 1]}
 
 
 def _measure(one: Trained, profile: Profile, model: Path, tests: Sequence[Asked], results: Results) -> None:

@@ -32,31 +32,40 @@ class DataSets:
 
     captions: Path
     questions: Path
-    easier: Path
-    """Questions about scenes of level 1."""
+    lessons: dict[str, Path]
+    """By the lesson's name."""
 
 
-def asked(profile: Profile, split: str, n: int, seed: int, level: int | None = None) -> Iterator[Asked]:
+def asked(
+    profile: Profile,
+    split: str,
+    n: int,
+    seed: int,
+    level: int | None = None,
+    types: tuple[str, ...] = TYPES,
+) -> Iterator[Asked]:
     """Scenes with `profile.questions` questions each; where a type cannot be asked, others are asked more."""
     for number in range(n):
         scene = make_scene(seed, split, number, level or profile.level)
         rng = generator("reproduce", seed, split, number)
         pairs: list[Pair] = []
         while len(pairs) < profile.questions:
-            pairs += questions(scene, rng, TYPES)
+            pairs += questions(scene, rng, types)
         yield Asked(scene, tuple(pairs[: profile.questions]))
 
 
 def make_data(profile: Profile, out: Path, seed: int) -> DataSets:
     """Draw, write and ingest what is not there yet; captions and questions are about the same scenes."""
-    sets = DataSets(out / "captions", out / "questions", out / "easier")
+    sets = DataSets(out / "captions", out / "questions", {one.name: out / one.name for one in profile.lessons})
     if not (sets.captions.is_dir() and sets.questions.is_dir()):
         scenes = list(asked(profile, "train", profile.train_scenes, seed))
         _ingest(sets.captions, "llava_pretrain", _captions(scenes, seed), scenes)
         _ingest(sets.questions, "llava_instruct", _questions(scenes), scenes)
-    if not sets.easier.is_dir():
-        scenes = list(asked(profile, "train", profile.train_scenes // 2, seed, level=1))
-        _ingest(sets.easier, "llava_instruct", _questions(scenes), scenes)
+    for lesson in profile.lessons:
+        folder = sets.lessons[lesson.name]
+        if not folder.is_dir():
+            scenes = list(asked(profile, "train", profile.train_scenes, seed, lesson.level, lesson.types))
+            _ingest(folder, "llava_instruct", _questions(scenes), scenes)
     return sets
 
 

@@ -14,6 +14,8 @@ from voco_model.training.run import train
 TEMPLATE = "short"
 PROJECTOR_LR = 4e-4
 """The tower's features are about five times as large as what a projector usually takes."""
+BETAS = (0.9, 0.98)
+"""What was learnt a thousand steps ago says little of the step that comes, in runs as short as these."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,11 @@ class Training:
         aligned = self._train(
             "align", stage="align", start=bases, data=self.data.captions, length=self.profile.align
         )
-        easier = self._read("easier", aligned, self.data.easier, self.profile.easier)
-        return self._read("reading", easier, self.data.questions, self.profile.reading)
-
-    def _read(self, name: str, start: Path, data: Path, length: Stage) -> Path:
-        return self._train(name, variant="upper", start=Start(checkpoint=start), data=data, length=length)
+        learnt = aligned
+        for one in self.profile.lessons:
+            begin, data = Start(checkpoint=learnt), self.data.lessons[one.name]
+            learnt = self._train(one.name, variant="upper", start=begin, data=data, length=one.length)
+        return learnt
 
     def variant(self, one: Trained, start: Path) -> Path:
         """One variant's model, from the common start."""
@@ -103,11 +105,15 @@ class Training:
                 "data": Data(
                     folders=(data,),
                     batch_size=self.profile.images_per_step,
-                    questions_per_image=self.profile.questions_per_image,
-                    workers=0,
+                    questions_per_image=self.profile.questions,
+                    workers=1,
                 ),
                 "optimiser": Optimiser(
-                    lr=length.lr, lr_of=self._rates(settings), schedule=length.schedule, warmup=0.05
+                    lr=length.lr,
+                    lr_of=self._rates(settings),
+                    schedule=length.schedule,
+                    warmup=0.05,
+                    betas=BETAS,
                 ),
                 "saving": Saving(report_every=50),
             }

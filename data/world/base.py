@@ -16,7 +16,9 @@ from voco_model.errors import VocoError
 
 FEWEST_SCENES = 60
 """A batch of pictures takes 48."""
-LONGER = 4
+MORE = 3
+"""The encoder sees this many times the scenes that are spoken of."""
+LONGER = 5
 """The encoder takes this many times the language model's steps: shapes come late."""
 READY_MADE = Path(__file__).with_name("base_models")
 """What `make_base` gives with its defaults, kept so that the first run need not wait for it."""
@@ -25,12 +27,15 @@ READY_MADE = Path(__file__).with_name("base_models")
 def make_base(
     out: Path,
     seed: int = 0,
-    level: int = 2,
+    level: int = 3,
     scenes: int = 2000,
     steps: int = 400,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Train both and write `out/vision`, `out/language` and `out/base.json`; nothing stands there half made."""
+    """Train both and write `out/vision`, `out/language` and `out/base.json`; nothing stands there half made.
+
+    level: of the hardest scenes; the encoder sees those of the levels below it, too.
+    """
     if out.exists():
         raise VocoError(f"{out}: is there already; remove it or choose another folder")
     if scenes < FEWEST_SCENES or steps < 1:
@@ -38,7 +43,7 @@ def make_base(
             f"{scenes} scenes and {steps} steps teach nothing; give {FEWEST_SCENES} or more, and 1 or more"
         )
     start = time.perf_counter()
-    reader = train_vision(seed, level, scenes, LONGER * steps, report)
+    reader = train_vision(seed, range(1, level + 1), MORE * scenes, LONGER * steps, report)
     model, tokenizer = train_language(seed, level, scenes, steps, report)
     about: dict[str, Any] = {
         "seed": seed,

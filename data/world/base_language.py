@@ -8,14 +8,18 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data.world.base_vision import batches
+from data.world.base_vision import batches, warm_up
 from data.world.scenes import generator, make_scene
 from data.world.speech import caption, questions
+from data.world.vocabulary import COLOURS, SHAPES, SIZES
 from voco_model.processing.tokenizer import SPECIAL, with_specials
 
 VOCABULARY = 1024
-PIECES = r"\nUSER:| ASSISTANT:| ?\d"
-"""What no merge of the tokenizer crosses: who speaks, so that answers are tokens of their own; single digits."""
+"""At most; fewer where what is said has fewer pieces worth joining."""
+NAMES = "|".join((*COLOURS, *SHAPES, *SIZES))
+PIECES = rf"\nUSER:| ASSISTANT:| ?\d| ?(?:{NAMES})(?:e?s)?"
+"""What no merge of the tokenizer crosses: who speaks, so that answers are tokens of their own; single digits; what
+a thing looks like, so that a colour or a shape is the same token in every phrase."""
 BLOCK = 96
 """Tokens of a training example: texts one after the other."""
 
@@ -55,7 +59,7 @@ def train_tokenizer(corpus: list[str]) -> PreTrainedTokenizerFast:
 
 def language_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     return LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=176,
         num_hidden_layers=4,
@@ -87,7 +91,7 @@ def train_language(
     torch.manual_seed(seed)
     model = LlamaForCausalLM(language_config(tokenizer)).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=warm_up(steps))
     for step, chosen in enumerate(batches(len(rows), 32, steps, seed)):
         beginning = torch.full((len(chosen), 1), tokenizer.bos_token_id)
         ids = torch.cat([beginning, rows[chosen]], 1)

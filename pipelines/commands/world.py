@@ -19,7 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     base = commands.add_parser("base", help=summary, description=summary)
     base.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     base.add_argument("--seed", type=int, default=0, help="the same seed gives the same weights on one machine")
-    base.add_argument("--level", type=int, default=2, metavar="L", help="of the scenes that they are made from")
+    base.add_argument(
+        "--level", type=int, default=3, metavar="L", help="of the hardest scenes that they are made from"
+    )
     base.add_argument("--scenes", type=int, default=2000, metavar="N", help="how many of them")
     base.add_argument(
         "--steps",

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from components.reproducing.clips import VideoProfile
 from components.reproducing.measuring import answered_rightly, as_shares, by_type, over_seeds, pooled, types_asked
-from components.reproducing.profiles import PROFILES, TYPES, Stage
+from components.reproducing.profiles import PROFILES, SEARCHES, TYPES, Lesson, Stage
 from components.reproducing.run import LOWER, MAIN, UPPER, reproduce
 from components.reproducing.scenes import asked, text_only
 from components.reproducing.variants import variants
+from components.reproducing.video import FRAMES, ONE_FRAME, POOLED
+from components.reproducing.video import TABLE as VIDEOS
 from data.world.base import make_base
 from data.world.drawing import draw
 from data.world.facts import signature
@@ -34,11 +37,20 @@ MINUSCULE = replace(
     options=True,
     seeds=2,
     align=Stage(1, 1e-3),
-    easier=Stage(1, 1e-3),
-    reading=Stage(1, 1e-3),
+    lessons=(Lesson("few", 1, Stage(1, 1e-3)), Lesson("searches", 2, Stage(1, 1e-3), SEARCHES)),
     instruct=Stage(1, 1e-3),
     images_per_step=2,
-    questions_per_image=5,
+)
+CLIPS = VideoProfile(
+    level=1,
+    train_clips=2,
+    test_clips=2,
+    rounds=1,
+    n_frames=2,
+    n_voco=2,
+    length=Stage(1, 1e-3),
+    clips_per_step=2,
+    questions_per_clip=3,
 )
 
 
@@ -105,7 +117,7 @@ def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
     make_base(folder / "base", level=2, scenes=60, steps=2, report=lambda _: None)
     said = []
-    figures = reproduce(MINUSCULE, folder / "base", folder / "out", 0, said.append)
+    figures = reproduce(MINUSCULE, folder / "base", folder / "out", 0, said.append, CLIPS)
     return folder, figures, said
 
 
@@ -119,14 +131,21 @@ def test_a_minuscule_run_fills_every_table(ran):
     assert {f.row for f in figures if "differences" in f.table} == {
         "VoCo less Q-Former", "VoCo less average pooling", "VoCo less VoCo, elastic", "VoCo less VoCo, distilled",
     }  # fmt: skip
+    assert {f.row for f in figures if f.table == VIDEOS} > {FRAMES, ONE_FRAME, POOLED}
     assert any("align" in line for line in said)
+
+
+def test_a_lesson_asks_what_it_is_for():
+    some = list(asked(TINY, "train", 5, 0, level=1, types=SEARCHES))
+    assert {each.scene.level for each in some} == {1}
+    assert types_asked(some) == list(SEARCHES)
 
 
 def test_a_finished_run_is_not_trained_again(ran):
     folder, figures, _ = ran
     weights = folder / "out/seed-0/VoCo-1/model/model.safetensors"
     before = weights.stat().st_mtime_ns
-    again = reproduce(MINUSCULE, folder / "base", folder / "out", 0, lambda _: None)
+    again = reproduce(MINUSCULE, folder / "base", folder / "out", 0, lambda _: None, CLIPS)
     assert again == figures
     assert weights.stat().st_mtime_ns == before
 
@@ -147,6 +166,11 @@ def test_right_is_what_greedy_decoding_says(ran):
     assert answered_rightly(model, batch, "rule") == [True, True]
     batch["labels"][1, answer[1, -1]] += 1
     assert answered_rightly(model, batch, "rule") == [True, False]
+
+
+def test_seeds_are_one_or_more(capsys):
+    assert main(["reproduce-paper", "--seeds", "0"]) == 1
+    assert "--seeds is 0; give 1 or more" in capsys.readouterr().err
 
 
 def test_an_unknown_profile_is_named(capsys):

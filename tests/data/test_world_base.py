@@ -19,7 +19,7 @@ from voco_model.processing.tokenizer import voco_id
 def made(tmp_path_factory):
     """A base of few steps, and what was said of it."""
     out = tmp_path_factory.mktemp("base") / "base"
-    about = make_base(out, seed=3, level=1, scenes=240, steps=120, report=lambda _: None)
+    about = make_base(out, seed=3, level=1, scenes=100, steps=80, report=lambda _: None)
     return out, about
 
 
@@ -37,7 +37,7 @@ def test_the_folders_are_read_as_any_other(made):
 
 def test_the_same_arguments_give_the_same_weights(made, tmp_path):
     _, about = made
-    again = make_base(tmp_path / "again", seed=3, level=1, scenes=240, steps=120, report=lambda _: None)
+    again = make_base(tmp_path / "again", seed=3, level=1, scenes=100, steps=80, report=lambda _: None)
     assert again == about
 
 
