@@ -46,7 +46,7 @@ class Profile:
     tokens: tuple[int, ...]
     """Numbers of VoCo tokens that are measured."""
     elastic: bool
-    """One model for all numbers of tokens, or one for each."""
+    """One model for all numbers of tokens, or one for each; in few steps, one for all gains nothing by more."""
     baselines: bool
     """Whether average pooling and a Q-Former are trained too."""
     options: bool
@@ -55,8 +55,8 @@ class Profile:
     align: Stage
     """The projector, on captions."""
     lessons: tuple[Lesson, ...]
-    """One after the other, the whole model: what every variant starts from. All questions at once are not learned
-    in many times the steps; look-ups among few things are, and what is found by its look only after these."""
+    """One after the other, the whole model: what every variant starts from. All questions about many things at
+    once are not learned in many times the steps; look-ups are, once few things are told apart."""
     instruct: Stage
     """Each variant."""
     images_per_step: int = 16
@@ -72,7 +72,7 @@ PROFILES = {
             test_scenes=200,
             questions=10,
             tokens=(1, 2, 4, 8),
-            elastic=True,
+            elastic=False,
             baselines=False,
             options=False,
             seeds=1,
@@ -82,7 +82,7 @@ PROFILES = {
                 Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
                 Lesson("everything", 2, Stage(500, 1.5e-3)),
             ),
-            instruct=Stage(1000, 1.5e-3),
+            instruct=Stage(500, 1.5e-3),
         ),
         Profile(
             "paper",
