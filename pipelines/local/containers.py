@@ -53,8 +53,16 @@ def docker_runner(home: Path, environment: dict[str, str]) -> Any:
     )
 
 
-def open_to_all(home: Path) -> None:
-    """A step's user is not who started the run, where that is root; it writes below these folders."""
-    for name in ("outputs", "work", "dvc-remote", "cache"):
-        (home / name).mkdir(parents=True, exist_ok=True)
-        (home / name).chmod(0o777)
+def open_to_steps(home: Path) -> None:
+    """Where root starts the run, a step's user is another, and writes below the home: database, spool, outputs.
+
+    From here on, this process makes files that others may write.
+    """
+    if os.getuid():
+        return
+    os.umask(0)
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o777)
+    for path in home.rglob("*"):
+        if path.stat().st_uid == 0 and not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o777 if path.is_dir() else 0o666))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.compiling import Images, compile_pipeline
-from pipelines.local.containers import Container
+from pipelines.local.containers import Container, open_to_steps
 from pipelines.local.home import Home, new_run_id
 from pipelines.local.watching import Seen, Watch
 from pipelines.profiles import Profile
@@ -59,6 +59,8 @@ class Launch:
         from components.tracking.runs import close_run, open_run
 
         start = time.perf_counter()
+        if self.container is not None:
+            open_to_steps(self.home.root)
         run_id = new_run_id()
         folder = self.home.run(run_id)
         (folder / "spool").mkdir(parents=True)

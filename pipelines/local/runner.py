@@ -12,10 +12,9 @@ def main(path: str) -> int:
     from kfp import components, local
 
     if spec["container"]:
-        from pipelines.local.containers import docker_runner, open_to_all
+        from pipelines.local.containers import docker_runner, open_to_steps
 
-        os.umask(0)  # folders that KFP makes are written to by the steps' user
-        open_to_all(Path(spec["home"]))
+        open_to_steps(Path(spec["home"]))
         runner = docker_runner(
             Path(spec["home"]), {n: os.environ[n] for n in spec["passed_on"] if n in os.environ}
         )
