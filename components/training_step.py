@@ -74,7 +74,8 @@ def recipe_path(name: str, task: str) -> Path:
     for path in (CONFIGS / name, Path(name)):
         if path.is_file():
             return path
-    shipped = sorted(p.relative_to(CONFIGS).as_posix() for p in CONFIGS.glob("*/*.yaml"))
+    found = (p for p in CONFIGS.glob("*/*.yaml") if p.name != "pipeline.yaml")
+    shipped = sorted(p.relative_to(CONFIGS).as_posix() for p in found)
     raise VocoError(f"{task}: no recipe {name or '(none given)'}; there are {', '.join(shipped)}, or give a path")
 
 

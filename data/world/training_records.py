@@ -8,6 +8,7 @@ from data.world.facts import Clip, Scene
 from data.world.phrases import Pair, Rng, pick, shuffled
 from data.world.speech import caption, clip_caption, clip_questions, questions
 from data.world.vocabulary import BACKGROUNDS, COLOURS, DIGITS, SHAPES, WORDS
+from voco_model.evaluation.questions import LETTER, WORD
 
 Json = dict[str, Any]
 
@@ -19,8 +20,6 @@ DESCRIBE = (
     "Give a caption for this picture.",
 )
 DESCRIBE_CLIP = ("What happens in the clip?", "Describe the clip.", "Tell what happens, in order.")
-SHORTLY = "Answer with one word or a short phrase."
-BY_LETTER = "Answer with the letter of the right option."
 FACTS = ("colour_at", "shape_at", "colour_of", "shape_of", "size_of", "exists", "count", "count_all")
 RELATIONS = ("compare", "left_of", "above", "same_row", "row_of", "background")
 LABELLED = ("word", "digit", "colour_of_label")
@@ -57,13 +56,13 @@ def conversation(turns: list[tuple[str, str]], rng: Rng | None) -> list[Json]:
 def talk(scene: Scene, rng: Rng) -> list[tuple[str, str]]:
     """A description, then questions."""
     asked = questions(scene, rng, FACTS + RELATIONS)[:3]
-    return [(pick(rng, DESCRIBE), caption(scene, rng)), *((f"{p.question} {SHORTLY}", p.answer) for p in asked)]
+    return [(pick(rng, DESCRIBE), caption(scene, rng)), *((f"{p.question}\n{WORD}", p.answer) for p in asked)]
 
 
 def short_answers(scene: Scene, rng: Rng) -> list[tuple[str, str]]:
     """Many short questions; what is wanted is said once, in the first."""
     asked = questions(scene, rng, FACTS + RELATIONS)[:6]
-    return [(p.question if i else f"{p.question}\n{SHORTLY}", p.answer) for i, p in enumerate(asked)]
+    return [(p.question if i else f"{p.question}\n{WORD}", p.answer) for i, p in enumerate(asked)]
 
 
 def options(scene: Scene, rng: Rng) -> list[tuple[str, str]]:
@@ -77,14 +76,14 @@ def with_options(pair: Pair, rng: Rng) -> tuple[str, str]:
     others = shuffled(rng, [o for o in OPTIONS[pair.type] if o != pair.answer])[:3]
     shown = shuffled(rng, [pair.answer, *others])
     lines = [f"{letter}. {option}" for letter, option in zip("ABCD", shown, strict=True)]
-    return "\n".join([pair.question, *lines, BY_LETTER]), "ABCD"[shown.index(pair.answer)]
+    return "\n".join([pair.question, *lines, LETTER]), "ABCD"[shown.index(pair.answer)]
 
 
 def reading(scene: Scene, rng: Rng) -> list[tuple[str, str]]:
     """What is written in the picture; where nothing is, that is the answer."""
     labels = [t.word.upper() for t in sorted(scene.things, key=lambda t: (t.row, t.column)) if t.word]
     turns = [("What is written in the picture? Read from the top left.", ", ".join(labels) or "nothing")]
-    return turns + [(f"{p.question} {SHORTLY}", p.answer) for p in questions(scene, rng, LABELLED)]
+    return turns + [(f"{p.question}\n{WORD}", p.answer) for p in questions(scene, rng, LABELLED)]
 
 
 def boxes(scene: Scene, rng: Rng) -> list[tuple[str, str]]:
@@ -127,13 +126,13 @@ def text_record(rng: Rng, number: int) -> Json:
         shape, colour, word = pick(rng, SHAPES), pick(rng, tuple(COLOURS)), pick(rng, WORDS)
         if kind == "sum":
             end = "How many are there together?"
-            turns.append((f"There are {x} red things and {y} blue ones. {end} {SHORTLY}", str(x + y)))
+            turns.append((f"There are {x} red things and {y} blue ones. {end}\n{WORD}", str(x + y)))
         elif kind == "class":
             name, answer = pick(rng, ((shape, "shape"), (colour, "colour")))
-            turns.append((f"Is {name} a colour or a shape? {SHORTLY}", answer))
+            turns.append((f"Is {name} a colour or a shape?\n{WORD}", answer))
         else:
             row = shuffled(rng, [*shuffled(rng, tuple(COLOURS))[:3], word])
-            turns.append((f"Which of these is not a colour: {', '.join(row)}? {SHORTLY}", word))
+            turns.append((f"Which of these is not a colour: {', '.join(row)}?\n{WORD}", word))
     return {"id": _short_hash("text", number)[:7] + "_0", "conversations": conversation(turns, None)}
 
 
@@ -141,7 +140,7 @@ def clip_pairs(clip: Clip, rng: Rng, video_id: str) -> list[Json]:
     """Question and answer pairs of one clip."""
     pairs = [{"q": pick(rng, DESCRIBE_CLIP), "a": clip_caption(clip, rng), "video_id": video_id}]
     asked = clip_questions(clip, rng)[:4]
-    return pairs + [{"q": f"{p.question} {SHORTLY}", "a": p.answer, "video_id": video_id} for p in asked]
+    return pairs + [{"q": f"{p.question}\n{WORD}", "a": p.answer, "video_id": video_id} for p in asked]
 
 
 def video_name(number: int) -> str:

@@ -9,7 +9,7 @@ from voco_model.training.foresight import foresee
 from voco_model.training.recipe_files import load_recipe
 
 CONFIGS = Path(__file__).parents[2] / "pipelines" / "configs"
-SHIPPED = sorted(CONFIGS.rglob("*.yaml"))
+SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if path.name != "pipeline.yaml")
 LARGE = [path for path in SHIPPED if path.parent.name.startswith("7b")]
 
 
