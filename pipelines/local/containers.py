@@ -61,7 +61,7 @@ def open_to_steps(home: Path) -> None:
     if os.getuid():
         return
     os.umask(0)
-    home.mkdir(parents=True, exist_ok=True)
+    (home / "outputs").mkdir(parents=True, exist_ok=True)  # else Docker makes it, and as its own
     home.chmod(0o777)
     for path in home.rglob("*"):
         if path.stat().st_uid == 0 and not path.is_symlink():

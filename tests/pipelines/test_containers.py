@@ -12,6 +12,7 @@ from tests.pipelines.test_local_run import command, environment
 
 pytestmark = pytest.mark.integration
 LONGEST = 1500
+REFUSED = {"validate.thresholds": "{min_side: 5000}"}
 
 
 def run(engine, image, home, *more, **changed):
@@ -50,7 +51,7 @@ def test_the_whole_pipeline_in_containers(docker_engine, project_image, home):
 
 
 def test_what_must_fail_fails(docker_engine, project_image, home):
-    done = run(docker_engine, project_image, home, "--force", validate="{thresholds: {min_side: 5000}}")
+    done = run(docker_engine, project_image, home, "--force", **REFUSED)
     assert done.returncode == 1, done.stdout
     assert "data validation failed" in done.stdout
     summary = json.loads(sorted(home.glob("runs/*/summary.json"))[-1].read_text())

@@ -125,7 +125,7 @@ def test_one_step_alone(first, home):
 
 
 def test_bad_data_stops_before_anything_is_trained(first, home):
-    done = run(home, "--force", validate="{thresholds: {captions: {min_side: 5000}}}")
+    done = run(home, "--force", **{"validate.thresholds": "{captions: {min_side: 5000}}"})
     assert done.returncode == 1
     assert "data validation failed: captions" in done.stdout
     tasks = summaries(home)[-1]["tasks"]
