@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.shipped import recipe_path
 from components.stepping.job import Done, Job
 from components.tracking import Stream
 from components.training import TrainConfig, TrainOutcome, check_stage, run_stage
@@ -12,7 +13,6 @@ from data.world.base import READY_MADE
 from voco_model.errors import VocoError
 from voco_model.training.recipe import Recipe, Stage
 
-CONFIGS = Path(__file__).parents[1] / "pipelines" / "configs"
 SHORT = {
     "lr": "optimiser.lr",
     "steps": "steps",
@@ -67,16 +67,6 @@ def _trained(stage: Stage, config: TrainConfig, stream: Stream) -> TrainOutcome:
         return run_stage(stage, config, stream)
     check_stage(config.recipe, stage)
     return run_train_job(config, nodes, stream)
-
-
-def recipe_path(name: str, task: str) -> Path:
-    """A shipped recipe by its name, such as tiny/align.yaml, or any other file."""
-    for path in (CONFIGS / name, Path(name)):
-        if path.is_file():
-            return path
-    found = (p for p in CONFIGS.glob("*/*.yaml") if p.name != "pipeline.yaml")
-    shipped = sorted(p.relative_to(CONFIGS).as_posix() for p in found)
-    raise VocoError(f"{task}: no recipe {name or '(none given)'}; there are {', '.join(shipped)}, or give a path")
 
 
 def _here(job: Job, name: str) -> Path:

@@ -77,14 +77,14 @@ def load_profile(name: str, settings: Sequence[str] = ()) -> Profile:
         path = Path(name)
     if not path.is_file():
         raise VocoError(f"{name}: no such profile; there are {', '.join(profile_names())}, or give a file")
-    found = _read(path)
+    found = read_layers(path)
     for setting in settings:
         _set(found, setting)
     _check(found, path)
     return Profile(name if path.parent.parent == CONFIGS else path.stem, {t: found.get(t) or {} for t in SECTIONS})
 
 
-def _read(path: Path, inner: tuple[Path, ...] = ()) -> dict[str, Any]:
+def read_layers(path: Path, inner: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A file's sections on top of those of the file that it extends."""
     if path.resolve() in inner:
         raise VocoError(f"{path}: extends itself; take one `extends` out")
@@ -95,7 +95,7 @@ def _read(path: Path, inner: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise VocoError(f"{path}: holds no sections; there can be {', '.join(SECTIONS)}")
     below = found.pop("extends", None)
-    return _merged(_read(path.parent / below, (*inner, path.resolve())), found) if below else found
+    return _merged(read_layers(path.parent / below, (*inner, path.resolve())), found) if below else found
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

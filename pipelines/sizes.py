@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from components.training_step import recipe_path
+from components.shipped import recipe_path
 from pipelines.profiles import Profile
 from pipelines.resources import Environment, Resources, Toleration, Volume, configure
 from voco_model.errors import VocoError

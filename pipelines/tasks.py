@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from pipelines.profiles import Profile
+from components.shipped import recipe_path
+from pipelines.profiles import Profile, read_layers
 from voco_model.errors import VocoError
 
 READS: dict[str, dict[str, str]] = {
@@ -101,20 +102,18 @@ def expected(profile: Profile, before: Mapping[str, float]) -> dict[str, float]:
 
 def check_fits(profile: Profile) -> None:
     """Refuse, before anything is started, a profile whose recipes want GPUs that are not here."""
-    from components.training_step import recipe_path
-    from voco_model.training.recipe_files import load_recipe
-
     for task in ("align", "instruct", "bounds", "continue_video"):
         name = profile.sections[task].get("recipe")
-        device = load_recipe(recipe_path(str(name or ""), task)).device
-        if device.gpu is None:
+        device = read_layers(recipe_path(str(name or ""), task)).get("device", {})
+        gpu, per_node, nodes = device.get("gpu"), device.get("gpus_per_node", 1), device.get("nodes", 1)
+        if gpu is None:
             continue
         import torch
 
         found = torch.cuda.device_count()
-        if device.nodes > 1 or found < device.gpus_per_node:
+        if nodes > 1 or found < per_node:
             raise VocoError(
-                f"{task}: {name} wants {device.nodes} x {device.gpus_per_node} {device.gpu}, this machine has"
+                f"{task}: {name} wants {nodes} x {per_node} {gpu}, this machine has"
                 f" {found or 'none'}; run it on a cluster with `voco submit --profile {profile.name}`, see what it"
                 " needs with `voco dry-run`, or take `--profile tiny`"
             )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from components.training_step import SHORT, recipe_path
+from components.shipped import recipe_path
+from components.training_step import SHORT
 from pipelines.planning.prices import Prices
 from pipelines.profiles import Profile, load_profile
 from pipelines.resources import Resources
