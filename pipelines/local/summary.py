@@ -29,10 +29,10 @@ def summary(done: Finished, home: Home) -> str:
 
 
 def _failure(done: Finished) -> list[str]:
-    at = ", ".join(done.seen.running) or "a task"
+    at = f" in {', '.join(done.seen.running)}" if done.seen.running else ""
     why = done.seen.error or "see the log"
     return [
-        f"run {done.run_id}: failed in {at} after {clock(done.seconds)}: {why}",
+        f"run {done.run_id}: failed{at} after {clock(done.seconds)}: {why}",
         f"  log       {done.log}",
         "  again     the same command; what is done already is not done again",
     ]
