@@ -65,7 +65,7 @@ class Launch:
         folder = self.home.run(run_id)
         (folder / "spool").mkdir(parents=True)
         spec = self._write_spec(folder)
-        watch = Watch(folder / "log.txt", self.home.cache)
+        watch = Watch(folder / "log.txt")
         uri = self.home.tracking_uri
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         with Forwarder(folder / "spool", uri, run_id):

@@ -1,6 +1,5 @@
 """What a local run's log says, as it grows: which tasks began, how far they are, what they made."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from typing import Any
 
 from components.stepping.events import heard
 
-CACHED = re.compile(r"Task (?P<task>[\w-]+) cache hit \(key=(?P<key>[0-9a-f]+)\)")
 FAILED = re.compile(r"^\s*voco: error: (?P<reason>.*)")
 
 
@@ -56,20 +54,12 @@ class Seen:
             if task != EXIT:  # which comes behind a failure too
                 self.error = None  # of a try before this one
 
-    def take_cached(self, task: str, entry: dict[str, Any]) -> None:
-        """A task that an earlier run had done."""
-        self.ended.setdefault(task, 0.0)
-        paths = {name: one["uri"] for name, one in entry.items() if isinstance(one, dict) and "uri" in one}
-        self.outputs.setdefault(task, paths)
-        self.values.setdefault(task, {name: one for name, one in entry.items() if isinstance(one, str)})
-
 
 @dataclass
 class Watch:
     """Reads a log that another process writes."""
 
     log: Path
-    cache: Path
     seen: Seen = field(default_factory=Seen)
     _at: int = 0
     _rest: str = ""
@@ -79,8 +69,6 @@ class Watch:
         for line in self._lines():
             if event := heard(line):
                 self.seen.take(dict(event))
-            elif found := CACHED.search(line):
-                self.seen.take_cached(name_of(found["task"]), self._entry(found["key"]))
             elif said := FAILED.match(line):
                 self.seen.error = said["reason"]
         return self.seen
@@ -94,20 +82,6 @@ class Watch:
         self._at += len(data)
         *whole, self._rest = (self._rest + data.decode("utf-8", "replace")).split("\n")
         yield from whole
-
-    def _entry(self, key: str) -> dict[str, Any]:
-        for path in self.cache.glob(f"{key}*.json"):
-            try:
-                found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            except (OSError, ValueError):
-                continue
-            return found
-        return {}
-
-
-def name_of(kfp_task: str) -> str:
-    """A task as its section is called: KFP writes dashes."""
-    return kfp_task.replace("-", "_")
 
 
 def clock(seconds: float) -> str:

@@ -5,6 +5,7 @@ import json
 
 from components.stepping.events import MARK
 from pipelines.local.display import Display
+from pipelines.local.runner import label_of
 from pipelines.local.watching import Seen, Watch
 
 
@@ -19,7 +20,7 @@ def ended(task, seconds=2.0, **values):
 def test_events_make_what_is_seen(tmp_path):
     log = tmp_path / "log.txt"
     log.write_text(event("ingest", "started") + ended("ingest") + "noise\n" + event("align", "started"))
-    watch = Watch(log, tmp_path)
+    watch = Watch(log)
     seen = watch.look()
     assert seen.ended == {"ingest": 2.0}
     assert seen.outputs["ingest"] == {"model": "/x/ingest"}
@@ -34,37 +35,33 @@ def test_half_a_line_waits_for_its_other_half(tmp_path):
     log = tmp_path / "log.txt"
     line = ended("ingest")
     log.write_text(line[:30])
-    watch = Watch(log, tmp_path)
+    watch = Watch(log)
     assert not watch.look().ended
     with log.open("a") as file:
         file.write(line[30:])
     assert watch.look().ended == {"ingest": 2.0}
 
 
-def test_what_the_cache_answered_was_done_before(tmp_path):
-    (tmp_path / "0123abcd4567.json").write_text(json.dumps({"model": {"uri": "/y/model"}, "Output": "yes"}))
-    log = tmp_path / "log.txt"
-    log.write_text("14:00 - INFO - Task continue-video cache hit (key=0123abcd4567); skipping execution.\n")
-    seen = Watch(log, tmp_path).look()
-    assert seen.ended == {"continue_video": 0.0}
-    assert seen.outputs["continue_video"] == {"model": "/y/model"}
-    assert seen.values["continue_video"] == {"Output": "yes"}
+def test_tasks_are_called_the_same_whether_done_or_answered_by_the_cache():
+    assert label_of("comp-continue-video", {"config": "{}"}) == "continue_video"
+    assert label_of("comp-instruct", {"task": "bounds"}) == "bounds"
+    assert label_of("comp-evaluate", {"benchmark": "pope"}) == "evaluate pope"
 
 
 def test_the_first_word_of_a_failure_is_kept(tmp_path):
     log = tmp_path / "log.txt"
     log.write_text("    voco: error: the disk is full; free some\n")
-    assert Watch(log, tmp_path).look().error == "the disk is full; free some"
+    assert Watch(log).look().error == "the disk is full; free some"
 
 
 def test_a_failure_that_was_not_mended_counts_even_behind_the_exit_task(tmp_path):
     log = tmp_path / "log.txt"
     log.write_text("voco: error: away\n" + ended("promote"))
-    assert Watch(log, tmp_path).look().is_well
+    assert Watch(log).look().is_well
     log.write_text(ended("promote") + "voco: error: refused\n" + ended("notify"))
-    assert not Watch(log, tmp_path).look().is_well
+    assert not Watch(log).look().is_well
     log.write_text(event("align", "started") + ended("notify"))
-    assert not Watch(log, tmp_path).look().is_well
+    assert not Watch(log).look().is_well
 
 
 class Terminal(io.StringIO):
