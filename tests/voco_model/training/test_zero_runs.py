@@ -39,7 +39,8 @@ def recipe(data: Path, out: Path, **device) -> dict:
         "steps": STEPS,
         "start": {"preset": "tiny"},
         "data": {"folders": [str(data)], "batch_size": 4, "micro_batch": 1, "workers": 0},
-        "optimiser": {"lr": 1e-3, "lr_of": {"projector": 2e-3}, "weight_decay": 0.01},
+        # Slowly: Adam turns the rounding of gradients near zero, which differs by processor, into whole steps.
+        "optimiser": {"lr": 3e-4, "lr_of": {"projector": 6e-4}, "weight_decay": 0.01},
         "saving": {"every": 10, "report_every": 1},
         "device": device,
     }
@@ -81,7 +82,7 @@ def test_losses_are_those_of_one_process_and_again_after_a_move(data, plain, tmp
     out = tmp_path / "run"
     launch(recipe(data, out, zero=zero, gpus_per_node=2), 2)
     assert len(plain) == STEPS
-    assert plain[-1] < plain[0] - 1  # it learns
+    assert plain[-1] < plain[0] - 0.3  # it learns
     assert losses(out) == pytest.approx(plain, abs=1e-5)
     check_model(out)
 
