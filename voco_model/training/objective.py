@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from voco_model.embedding import PICTURE_DIM
 from voco_model.segments import NO_IMAGE, Kind
+from voco_model.training.ranks import ranks
 from voco_model.training.recipe import Distillation
 from voco_model.training.recipe import Objective as Settings
 
@@ -62,11 +63,11 @@ class Objective:
     def _seen_once(self, model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
         """The batch with the tower's features in its pixels' place: both readings share one look.
 
-        Not where a batch without pictures must run the tower too, so that all ranks run the same modules.
+        Not on several ranks: one without pictures runs the tower in each reading, and all must run the same modules.
         """
         pixels = inputs.get("pixel_values")
         own: Any = getattr(model, "module", model)
-        each_looks = self.teacher is not None or getattr(own, "always_see", False)
+        each_looks = self.teacher is not None or ranks() > 1
         if pixels is None or pixels.dim() != PICTURE_DIM or each_looks:
             return inputs
         return inputs | {"pixel_values": own.vision_features(pixels)}

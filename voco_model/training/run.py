@@ -139,12 +139,17 @@ def _check_elastic(model: VocoForConditionalGeneration, recipe: Recipe) -> None:
 
 
 def _configure(model: VocoForConditionalGeneration, recipe: Recipe) -> None:
-    """How the model computes in training; a batch without pictures must look like the others to all ranks."""
+    """How the model computes in training.
+
+    A batch without pictures looks at a blank one, so that each micro batch gives every parameter a gradient: ranks run
+    the same modules, Adam counts the same steps on any number of them, and ZeRO-3, which writes a step's first
+    gradient and adds the others, does not add to what the step before left.
+    """
     own: Any = model
     wanted = {
         "frames_at_once": recipe.objective.frames_at_once,
         "stop_gradient_at_caches": recipe.objective.stop_gradient,
-        "always_see": recipe.device.processes > 1,
+        "always_see": True,
     }
     for name, value in wanted.items():
         if hasattr(own, name):

@@ -90,6 +90,5 @@ def test_losses_are_those_of_one_process_and_again_after_a_move(data, plain, tmp
         shutil.rmtree(out / folder)
     (out / "result.json").unlink()
     launch(recipe(data, out, zero={2: 3, 3: 2}[zero]), 1)
-    # Another stage on another number of ranks adds up in another order, and Adam enlarges what that rounds.
-    assert losses(out) == pytest.approx(plain, rel=1e-4)
+    assert losses(out) == pytest.approx(plain, abs=1e-5)
     check_model(out)
