@@ -14,7 +14,7 @@ from typing import Any
 
 from kfp import dsl
 
-from components.kubeflow.evaluate import evaluate_alone
+from components.kubeflow.evaluate import evaluate
 from components.kubeflow.fetch import fetch
 from components.kubeflow.ingest import ingest
 from components.kubeflow.look import look
@@ -47,7 +47,7 @@ def evaluation(profile: Profile, place: Callable[[str, Any], None], caching: Cac
             model = fetched.outputs["model"]
             with dsl.ParallelFor(benchmarks, name="Benchmarks") as benchmark:
                 scored = put(
-                    evaluate_alone(
+                    evaluate(
                         config=evaluate_config, benchmark=benchmark, data=ingested.outputs["data"], model=model
                     ),
                     "evaluate",

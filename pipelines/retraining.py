@@ -17,7 +17,8 @@
 15. notify          success or failure, whatever happened before
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kfp import dsl
@@ -66,92 +67,103 @@ def retraining(profile: Profile, place: Place, caching: Caching = Caching()) -> 
         promote_config: str = text("promote"),
         audit_config: str = text("audit"),
     ) -> None:
+        # A JSON array of what decides the training: with other settings, the same data is news again.
+        training = f"[{align_config},{instruct_config},{bounds_config},{continue_video_config}]"
         told = put(notify(pipeline=NAME), "notify", "Notify")
         with dsl.ExitHandler(told, name="Retraining"):
             looked = put(look(config=ingest_config), "look", "Look at the sources")
             ingested = put(ingest(config=ingest_config, sources=looked.outputs["sources"]), "ingest", "Ingest")
             data = ingested.outputs["data"]
-            # A JSON array of what decides the training: with other settings, the same data is news again.
-            training = f"[{align_config},{instruct_config},{bounds_config},{continue_video_config}]"
             asked = put(news(config=news_config, training=training, data=data), "news", "Anything new?")
             with dsl.If(asked.outputs["Output"] == "train", name="Something new"):
                 checked = put(validate(config=validate_config, data=data), "validate", "Validate data")
                 with dsl.If(checked.outputs["Output"] == "no", name="Data refused"):
                     put(refuse(report=checked.outputs["report"]), "refuse", "Stop")
                 with dsl.Else(name="Data accepted"):
-                    aligned = put(align(config=align_config, data=data), "align", "Align on captions")
-                    start = aligned.outputs["model"]
-                    tuned = put(
-                        instruct(config=instruct_config, data=data, start=start), "instruct", "Instruct with VoCo"
+                    trained = _train(
+                        put, data, align_config, instruct_config, bounds_config, continue_video_config
                     )
-                    bounded = put(
-                        instruct(config=bounds_config, data=data, start=start, task="bounds"),
-                        "bounds",
-                        "Train the bounds",
+                    judged = _judge(
+                        put, data, trained, evaluate_config, benchmarks, summarise_config, profile_config
                     )
-                    moved = put(
-                        continue_video(config=continue_video_config, data=data, start=tuned.outputs["model"]),
-                        "continue_video",
-                        "Continue on video",
-                    )
-                    model = moved.outputs["model"]
-                    with dsl.ParallelFor(benchmarks, name="Benchmarks") as benchmark:
-                        scored = put(
-                            evaluate(
-                                config=evaluate_config,
-                                benchmark=benchmark,
-                                data=data,
-                                model=model,
-                                upper=bounded.outputs["model"],
-                            ),
-                            "evaluate",
-                            "Evaluate",
-                        )
-                    summed = put(
-                        summarise(config=summarise_config, results=dsl.Collected(scored.outputs["results"])),
-                        "summarise",
-                        "Summarise",
-                    )
-                    measured = put(measure(config=profile_config, model=model), "profile", "Profile")
-                    tables, efficiency = summed.outputs["tables"], measured.outputs["efficiency"]
                     made = put(
-                        export(config=export_config, model=model, tables=tables, efficiency=efficiency),
-                        "export",
-                        "Export",
+                        export(config=export_config, model=trained.model, **judged.found), "export", "Export"
                     )
-                    judged = put(
+                    promoted = put(
                         promote(
                             config=promote_config,
                             training=training,
                             exported=made.outputs["exported"],
-                            tables=tables,
-                            efficiency=efficiency,
                             report=checked.outputs["report"],
                             data=data,
+                            **judged.found,
                         ),
                         "promote",
                         "Promote",
                     )
-                    records = {
-                        "ingest": ingested,
-                        "validate": checked,
-                        "align": aligned,
-                        "instruct": tuned,
-                        "bounds": bounded,
-                        "continue_video": moved,
-                        "summarise": summed,
-                        "profile": measured,
-                        "export": made,
-                        "promote": judged,
-                    }
-                    put(
-                        audit(
-                            config=audit_config,
-                            evaluate=dsl.Collected(scored.outputs["record"]),
-                            **{name: task.outputs["record"] for name, task in records.items()},
-                        ),
-                        "audit",
-                        "Audit record",
-                    )
+                    tasks = {"ingest": ingested, "validate": checked, "export": made, "promote": promoted}
+                    records = trained.records | judged.records | _records(tasks)
+                    put(audit(config=audit_config, **records), "audit", "Audit record")
 
     return pipeline
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What training leaves to the tasks after it."""
+
+    model: Any
+    upper: Any
+    records: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What evaluation and profiling found: `found` by the names under which later tasks read it."""
+
+    found: dict[str, Any]
+    records: dict[str, Any]
+
+
+def _train(
+    put: Putter, data: Any, align_config: Any, instruct_config: Any, bounds_config: Any, video: Any
+) -> _Trained:
+    """The three stages, and the bounds' model beside them."""
+    aligned = put(align(config=align_config, data=data), "align", "Align on captions")
+    start = aligned.outputs["model"]
+    tuned = put(instruct(config=instruct_config, data=data, start=start), "instruct", "Instruct with VoCo")
+    bounded = put(
+        instruct(config=bounds_config, data=data, start=start, task="bounds"), "bounds", "Train the bounds"
+    )
+    moved = put(
+        continue_video(config=video, data=data, start=tuned.outputs["model"]),
+        "continue_video",
+        "Continue on video",
+    )
+    tasks = {"align": aligned, "instruct": tuned, "bounds": bounded, "continue_video": moved}
+    return _Trained(moved.outputs["model"], bounded.outputs["model"], _records(tasks))
+
+
+def _judge(
+    put: Putter, data: Any, trained: _Trained, evaluate_config: Any, benchmarks: Any, summary: Any, profile: Any
+) -> _Judged:
+    """Every benchmark, side by side; their tables; and what the model costs."""
+    with dsl.ParallelFor(benchmarks, name="Benchmarks") as benchmark:
+        scored = put(
+            evaluate(
+                config=evaluate_config, benchmark=benchmark, data=data, model=trained.model, upper=trained.upper
+            ),
+            "evaluate",
+            "Evaluate",
+        )
+    results = dsl.Collected(scored.outputs["results"])
+    summed = put(summarise(config=summary, results=results), "summarise", "Summarise")
+    measured = put(measure(config=profile, model=trained.model), "profile", "Profile")
+    found = {"tables": summed.outputs["tables"], "efficiency": measured.outputs["efficiency"]}
+    records = {"evaluate": dsl.Collected(scored.outputs["record"])}
+    return _Judged(found, records | _records({"summarise": summed, "profile": measured}))
+
+
+def _records(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """What each task says of itself, for the audit."""
+    return {name: task.outputs["record"] for name, task in tasks.items()}

@@ -11,44 +11,22 @@ def evaluate(
     benchmark: str,
     data: Input[Dataset],
     model: Input[Model],
-    upper: Input[Model],
     results: Output[Artifact],
     metrics: Output[Metrics],
     record: Output[Artifact],
+    upper: Input[Model] = None,  # type: ignore[assignment]  # KFP's way to say that it may be left out
 ) -> None:
-    """Several run side by side."""
+    """Several run side by side.
+
+    upper: the bounds' model; a registered model is scored without.
+    """
     from components.kubeflow.adapter import run
 
     run(
         "evaluate",
         config,
         label=f"evaluate {benchmark}",
-        inputs={"data": data, "model": model, "upper": upper},
-        outputs={"results": results},
-        metrics=metrics,
-        record=record,
-        extra={"benchmark": benchmark},
-    )
-
-
-@component
-def evaluate_alone(
-    config: str,
-    benchmark: str,
-    data: Input[Dataset],
-    model: Input[Model],
-    results: Output[Artifact],
-    metrics: Output[Metrics],
-    record: Output[Artifact],
-) -> None:
-    """Without bounds, as for a registered model whose upper bound is not at hand."""
-    from components.kubeflow.adapter import run
-
-    run(
-        "evaluate",
-        config,
-        label=f"evaluate {benchmark}",
-        inputs={"data": data, "model": model},
+        inputs={"data": data, "model": model} | ({} if upper is None else {"upper": upper}),
         outputs={"results": results},
         metrics=metrics,
         record=record,
