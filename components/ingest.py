@@ -61,7 +61,7 @@ def step(job: Job) -> Done:
     out = job.outputs["data"]
     reports = Sets(job.settings).make(out, job.work, previous if previous and previous.is_dir() else None)
     latest.write_text(str(out.absolute()))
-    figures = {}
+    figures: dict[str, float] = {}
     for name, report in reports.items():
         figures |= {f"{name}.records": report.records, f"{name}.quarantined": report.quarantined}
         figures |= {f"{name}.bytes": report.bytes, f"{name}.reused": report.reused}

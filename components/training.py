@@ -91,12 +91,12 @@ def _check_gpus(recipe: Recipe) -> None:
 
 
 def _in_this_process(config: TrainConfig, stream: Stream | None) -> None:
-    from voco_model.training.progress import show
+    from voco_model.training.progress import Report, show
     from voco_model.training.run import train
 
     print_line = show()
 
-    def report(figures: Mapping[str, float | str]) -> None:
+    def report(figures: Report) -> None:
         print_line(figures)
         if stream is not None:
             _send(stream, figures)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def ask(assistant: Assistant, cache: VocoCache, picture: Path) -> None:
     print(f"{'question':<36} {'from the cache':>15} {'picture anew':>13}   same answer")
     answer(assistant, cache, QUESTIONS[0])
     for question in QUESTIONS:
-        fast, from_cache = timed(lambda q=question: answer(assistant, cache, q))
-        slow, anew = timed(lambda q=question: answer(assistant, picture, q))
+        fast, from_cache = timed(partial(answer, assistant, cache, question))
+        slow, anew = timed(partial(answer, assistant, picture, question))
         same = "yes" if torch.equal(from_cache, anew) else "NO"
         print(f"{question:<36} {fast * 1e3:>12.0f} ms {slow * 1e3:>10.0f} ms   {same}, token by token")
 
@@ -102,7 +103,7 @@ def print_savings(assistant: Assistant, cache: VocoCache, picture: Path) -> None
     int8 = cache.quantised().nbytes
     batches = [assistant.processor([f"<image>\n{QUESTIONS[0]}"], [[image]]) for image in (cache, picture)]
     with torch.no_grad():
-        read, anew = (executed(lambda b=batch: assistant.model(**b)) for batch in batches)
+        read, anew = (executed(partial(assistant.model, **batch)) for batch in batches)
     print(
         f"\nkept per picture   {cache.nbytes:,} bytes instead of {full:,} ({full // cache.nbytes} times less;"
         f" in int8 {int8:,})\nper question       {read / 1e9:.2f} GFLOPs instead of {anew / 1e9:.2f}"

@@ -36,7 +36,7 @@ def evaluation(profile: Profile, place: Callable[[str, Any], None], caching: Cac
         version: str = f"{profile.model_name}@champion",
         ingest_config: str = text("ingest"),
         evaluate_config: str = text("evaluate"),
-        benchmarks: list = profile.benchmarks,  # type: ignore[type-arg]
+        benchmarks: list = profile.benchmarks,
         summarise_config: str = text("summarise"),
         profile_config: str = text("profile"),
     ) -> None:

@@ -47,9 +47,9 @@ def _check_step(entry: Entry, lineage: Lineage, location: str) -> Iterator[Item]
             "image", "image", record.image.rpartition("@")[2], pinned, "not named by its digest", record.image
         )
     listed = lineage.packages.get(record.packages_sha256)
-    same = None if listed is None else text_digest(listed) == record.packages_sha256
+    known = None if listed is None else text_digest(listed) == record.packages_sha256
     why = "no list of them was kept" if listed is None else "the list has another digest"
-    yield item("packages", "packages", record.packages_sha256, same, why)
+    yield item("packages", "packages", record.packages_sha256, known, why)
     made = {content.sha256 for other in lineage.entries for content in other.record.outputs.values()}
     for name, content in record.inputs.items():
         yield item(name, "input", content.sha256, content.sha256 in made, "no step of this run made it")

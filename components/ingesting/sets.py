@@ -18,6 +18,7 @@ from components.ingest import IngestConfig, ingest
 from components.ingesting.config import IngestReport
 from components.sources import open_source
 from components.stepping.digests import content_of, text_digest
+from voco_model.data.media import MediaFault
 from voco_model.errors import VocoError
 
 SMALL_WORLD = "small-world"
@@ -67,7 +68,7 @@ class Sets:
         return str(section.get("source") or self.settings.get("source") or ""), tuple(section.get("names", ()))
 
     @property
-    def world(self) -> dict[str, int]:
+    def world(self) -> dict[str, Any]:
         """What is drawn."""
         return {"seed": 0, "images": 2000, "clips": 200, "level": 2} | dict(self.settings.get("world", {}))
 
@@ -146,6 +147,8 @@ def _listing(source: str, below: str, file: str, cache: Path, settings: Mapping[
     opened = open_source(source, cache, listed=below, endpoint_url=settings.get("endpoint_url"))
     try:
         stamp = opened.stamp(file) if file else None
+        if isinstance(stamp, MediaFault):
+            raise VocoError(f"{source.rstrip('/')}/{file}: {stamp.reason}")
         entries = [[path, *map(str, state)] for path, state in sorted(opened.states(below))]
         return [file, list(map(str, stamp)) if stamp else None, text_digest(entries)]
     finally:

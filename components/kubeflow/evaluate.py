@@ -14,7 +14,7 @@ def evaluate(
     results: Output[Artifact],
     metrics: Output[Metrics],
     record: Output[Artifact],
-    upper: Input[Model] = None,  # type: ignore[assignment]  # KFP's way to say that it may be left out
+    upper: Input[Model] = None,  # KFP's way to say that it may be left out
 ) -> None:
     """Several run side by side.
 

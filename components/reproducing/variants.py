@@ -96,8 +96,8 @@ class Training:
         return {"projector": PROJECTOR_LR} if settings.get("variant") in ("upper", "voco") else {}
 
     def _train(self, name: str, *, data: Path, length: Stage, stage: str = "instruct", **settings: Any) -> Path:
-        recipe = Recipe(
-            **{
+        recipe = Recipe.model_validate(
+            {
                 "stage": stage,
                 "out": self.out / name,
                 "seed": self.seed,

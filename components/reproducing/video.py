@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from PIL.Image import Image
@@ -13,7 +14,7 @@ from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.statistics import compare, interval
 from voco_model.evaluation.tables import ACCURACY, Figure, figure
 from voco_model.model import VocoForConditionalGeneration
-from voco_model.processing.processor import VocoProcessor
+from voco_model.processing.processor import Item, VocoProcessor
 from voco_model.training.recipe import Data, Objective, Optimiser, Recipe, Saving, Start, Variant
 from voco_model.training.run import train
 
@@ -90,7 +91,7 @@ def measure_clips(folder: Path, tests: Sequence[AskedClip], frames: Sequence[lis
     """Mean accuracy over the question types, in percent, where each clip is shown by these frames."""
     model = VocoForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     processor = VocoProcessor.from_pretrained(folder)
-    shown = [(pair, seen) for each, seen in zip(tests, frames, strict=True) for pair in each.pairs]
+    shown = [(pair, cast(Item, seen)) for each, seen in zip(tests, frames, strict=True) for pair in each.pairs]
     at_once = CLIPS_AT_ONCE * len(CHANGES)
     right: list[bool] = []
     for start in range(0, len(shown), at_once):

@@ -73,7 +73,7 @@ def record_from(values: Mapping[str, Any]) -> Record:
         side: {name: Content.from_mapping(one) for name, one in values[side].items()}
         for side in ("inputs", "outputs")
     }
-    return Record(**values | contents | {"code": Code(**values["code"])})
+    return Record(**{**values, **contents, "code": Code(**values["code"])})
 
 
 @cache

@@ -170,7 +170,8 @@ def centre(reader: PatchReader, pixels: Tensor) -> None:
     mean = reader.features(pixels).mean((0, 1))
     reader.tower.encoder.layers[FEATURE_LAYER].mlp.fc2.bias -= mean
     for head in reader.heads:
-        head.bias += head.weight @ mean
+        assert isinstance(head, nn.Linear)
+        head.bias.add_(head.weight @ mean)
 
 
 @torch.no_grad()

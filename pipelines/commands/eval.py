@@ -1,6 +1,7 @@
 """Evaluate a model on benchmarks: answers, figures, intervals, retention, tables."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -97,7 +98,7 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise VocoError(f"--n-voco {text}: give whole numbers with commas between, such as 1,2,4") from None
 
 
-def _progress(name: str):  # noqa: ANN202 - the type is answering.Tell, which is slow to import
+def _progress(name: str) -> Callable[[int, int], None]:
     """One line that is written over, with the time that is left; nothing where nobody watches."""
     import sys
     import time

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 def _each(given: list[str]) -> dict[str, Path]:
     from voco_model.errors import VocoError
 
-    found = {}
+    found: dict[str, Path] = {}
     for name, pattern in _pairs(given, "--each").items():
         paths = sorted(Path().glob(str(pattern)))
         if not paths:
@@ -89,7 +89,7 @@ def _each(given: list[str]) -> dict[str, Path]:
 def _pairs(given: list[str], flag: str) -> dict[str, Path]:
     from voco_model.errors import VocoError
 
-    found = {}
+    found: dict[str, Path] = {}
     for text in given:
         name, equals, path = text.partition("=")
         if not equals or not name or not path:

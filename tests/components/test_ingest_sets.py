@@ -91,6 +91,12 @@ def test_looking_sees_a_changed_picture_and_a_changed_record(raw, tmp_path):
     assert len({first, second, seen()}) == 3
 
 
+def test_looking_for_records_that_are_gone_names_them(raw, tmp_path):
+    (raw / "train/llava_pretrain/blip_laion_cc_sbu_558k.json").unlink()
+    with pytest.raises(VocoError, match=f"{raw}/.*blip_laion_cc_sbu_558k.json: "):
+        look_step(job(tmp_path, of_folder(raw)))
+
+
 def test_what_did_not_change_is_not_read_again(raw, tmp_path):
     settings = of_folder(raw) | {"benchmarks": {}}
     ingest_step(job(tmp_path, settings))

@@ -63,7 +63,7 @@ class Objective:
     def _seen_once(self, model: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
         """The batch with the tower's features in its pixels' place: both readings share one look.
 
-        Not on several ranks: one without pictures runs the tower in each reading, and all must run the same modules.
+        Not on several ranks: one without pictures runs the tower in each reading, and all run the same modules.
         """
         pixels = inputs.get("pixel_values")
         own: Any = getattr(model, "module", model)

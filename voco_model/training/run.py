@@ -141,8 +141,8 @@ def _check_elastic(model: VocoForConditionalGeneration, recipe: Recipe) -> None:
 def _configure(model: VocoForConditionalGeneration, recipe: Recipe) -> None:
     """How the model computes in training.
 
-    A batch without pictures looks at a blank one, so that each micro batch gives every parameter a gradient: ranks run
-    the same modules, Adam counts the same steps on any number of them, and ZeRO-3, which writes a step's first
+    A batch without pictures looks at a blank one, so that each micro batch gives every parameter a gradient: ranks
+    run the same modules, Adam counts the same steps on any number of them, and ZeRO-3, which writes a step's first
     gradient and adds the others, does not add to what the step before left.
     """
     own: Any = model
