@@ -1,10 +1,7 @@
 """Decide: a version that is registered already is held to the gate again, and promoted where it meets it."""
 
-import tempfile
-from pathlib import Path
-
-from components.promote import KEYS, PROMOTED, REFUSED, decide, write_verdict
-from components.promoting.gate import SHIPPED, load_gate
+from components.promote import KEYS, wish_of, write_verdict
+from components.promoting.deciding import decide
 from components.promoting.registry import MODEL, existing_registry, split_name
 from components.stepping.job import Done, Job
 from components.tracking import tracking_uri
@@ -19,10 +16,7 @@ def step(job: Job) -> Done:
         raise VocoError("MLFLOW_TRACKING_URI is not set, so there is no registry; name a database or server there")
     name, which = split_name(str(job.setting("model") or f"{job.setting('model_name', MODEL)}@challenger"))
     registry = existing_registry(uri, name)
-    gate = load_gate(Path(job.setting("gate") or SHIPPED))
-    with tempfile.TemporaryDirectory() as folder:
-        done = decide(registry.find(which), gate, registry, Path(folder))
+    done = decide(registry.find(which), wish_of(job), registry)
     page = write_verdict(done, registry.name, job.outputs["verdict"])
-    outcome = PROMOTED if done.verdict.met else REFUSED
-    values = {"verdict": outcome, "version": done.version.number, "reason": done.verdict.reason}
+    values = {"verdict": done.outcome, "version": done.version.number, "reason": done.reason}
     return Done({"gate_met": float(done.verdict.met)}, values, (page,))

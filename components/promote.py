@@ -2,15 +2,14 @@
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.ingesting.sets import SUMMARY
+from components.promoting.deciding import EVIDENCE, Promotion, Wish, decide_in_run
 from components.promoting.evidence import RESULT, Evidence
-from components.promoting.gate import SHIPPED, Gate, load_gate
-from components.promoting.registry import CHALLENGER, CHAMPION, EXPORTED, MODEL, Registry, Version, check_name
-from components.promoting.verdict import Verdict, judge
+from components.promoting.gate import SHIPPED, load_gate
+from components.promoting.registry import CHALLENGER, EXPORTED, MODEL, Registry, Version, check_name
 from components.stepping.code import code
 from components.stepping.digests import content_of
 from components.stepping.job import Done, Job
@@ -19,9 +18,7 @@ from components.tracking.runs import open_run
 from voco_model.errors import VocoError
 from voco_model.files import whole_file
 
-KEYS = {"model_name", "gate", "config_sha256"}
-EVIDENCE = "evidence"
-PROMOTED, REFUSED = "promoted", "not promoted"
+KEYS = {"model_name", "gate", "config_sha256", "require_approval"}
 
 
 @dataclass(frozen=True)
@@ -36,53 +33,11 @@ class Candidate:
     """Said of the version: digests of what it was made from."""
 
 
-@dataclass(frozen=True)
-class Promotion:
-    """What came of it."""
-
-    version: Version
-    verdict: Verdict
-    champion: str | None
-    """The version that was champion before; None for the first."""
-
-
-def promote(candidate: Candidate, gate: Gate, registry: Registry, run_id: str | None) -> Promotion:
+def promote(candidate: Candidate, wish: Wish, registry: Registry, run_id: str | None) -> Promotion:
     """Register, judge, and move the aliases. The same model is registered once, however often this is called."""
     version = _registered(candidate, registry, run_id)
     registry.name_it(CHALLENGER, version)
-    with tempfile.TemporaryDirectory() as folder:
-        done = _decided(version, candidate.evidence, candidate.report, gate, registry, Path(folder))
-    _tag(registry, done, "gate")
-    return done
-
-
-def decide(version: Version, gate: Gate, registry: Registry, folder: Path) -> Promotion:
-    """Judge a version that is registered already by what was kept with it. folder: for what is fetched."""
-    where = version.tags.get(EVIDENCE)
-    if where is None:
-        raise VocoError(
-            f"{registry.name} version {version.number}: no evidence was kept with it; promote a run's own version"
-        )
-    parts = {part: registry.fetch(f"{where}/{part}", folder / part) for part in ("tables", "efficiency", "report")}
-    ours = Evidence(parts["tables"], parts["efficiency"])
-    done = _decided(version, ours, parts["report"], gate, registry, folder)
-    _tag(registry, done, "gate.later")  # what the run itself decided stays, as its lineage has it
-    return done
-
-
-def _tag(registry: Registry, done: Promotion, name: str) -> None:
-    outcome = PROMOTED if done.verdict.met else REFUSED
-    registry.tag(done.version, {name: outcome, f"{name}.reason": done.verdict.reason[:5000]})
-
-
-def _decided(
-    version: Version, ours: Evidence, report: Path, gate: Gate, registry: Registry, folder: Path
-) -> Promotion:
-    champion = registry.by_alias(CHAMPION)
-    verdict = judge(gate, ours, _evidence_of(champion, version, registry, folder / "champion"), report)
-    if verdict.met:
-        registry.promote(version)
-    return Promotion(version, verdict, champion.number if champion else None)
+    return decide_in_run(version, wish, registry)
 
 
 def _registered(candidate: Candidate, registry: Registry, run_id: str | None) -> Version:
@@ -100,35 +55,31 @@ def _registered(candidate: Candidate, registry: Registry, run_id: str | None) ->
     return registry.register(source, run, tags)
 
 
-def _evidence_of(champion: Version | None, ours: Version, registry: Registry, folder: Path) -> Evidence | None:
-    """The champion's tables and efficiency, as they were when it was registered."""
-    if champion is None or champion.number == ours.number:
-        return None
-    if (where := champion.tags.get(EVIDENCE)) is None:
-        return Evidence(folder / "tables", folder / "efficiency")  # none: compared with, it lets nothing pass
-    tables = registry.fetch(f"{where}/tables", folder / "tables")
-    return Evidence(tables, registry.fetch(f"{where}/efficiency", folder / "efficiency"))
-
-
 def step(job: Job) -> Done:
     """As a pipeline runs it. A gate that is not met is an answer, not a failure."""
     job.check_settings(KEYS)
-    gate = load_gate(Path(job.setting("gate") or SHIPPED))
+    wish = wish_of(job)
     uri = tracking_uri()
     if uri is None:
         raise VocoError("MLFLOW_TRACKING_URI is not set, so there is no registry; name a database or server there")
     evidence = Evidence(job.input("tables"), job.input("efficiency"))
     candidate = Candidate(job.input("exported"), evidence, job.input("report"), _tags(job))
     registry = Registry(uri, check_name(str(job.setting("model_name", MODEL))))
-    done = promote(candidate, gate, registry, os.environ.get("VOCO_RUN"))
+    done = promote(candidate, wish, registry, os.environ.get("VOCO_RUN"))
     page = write_verdict(done, registry.name, job.outputs["verdict"])
     values = {
-        "verdict": PROMOTED if done.verdict.met else REFUSED,
+        "verdict": done.outcome,
         "version": done.version.number,
-        "reason": done.verdict.reason,
+        "reason": done.reason,
         "model": registry.name,
     }
     return Done({"gate_met": float(done.verdict.met)}, values, (page,))
+
+
+def wish_of(job: Job) -> Wish:
+    """What the settings ask for."""
+    gate = load_gate(Path(job.setting("gate") or SHIPPED))
+    return Wish(gate, require_approval=bool(job.setting("require_approval", False)))
 
 
 def _tags(job: Job) -> dict[str, str]:
@@ -145,9 +96,9 @@ def write_verdict(done: Promotion, name: str, folder: Path) -> Path:
     """`verdict.json`, and the same as a page, which is given back."""
     folder.mkdir(parents=True)
     more = {"model": name, "version": done.version.number, "champion_before": done.champion}
+    more |= {"outcome": done.outcome, "reason": done.reason}
     with whole_file(folder / "verdict.json") as file:
         file.write_text(json.dumps(more | done.verdict.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    outcome = PROMOTED if done.verdict.met else REFUSED
     page = folder / "verdict.md"
-    page.write_text(done.verdict.markdown(f"{name} version {done.version.number}: {outcome}"), "utf-8")
+    page.write_text(done.verdict.markdown(f"{name} version {done.version.number}: {done.outcome}"), "utf-8")
     return page

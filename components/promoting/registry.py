@@ -1,18 +1,22 @@
 """The registry: versions of a model, what is known of them, and which of them is the champion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from components.tracking.figures import reachable
-from components.tracking.runs import SQLITE, client_of
+from components.promoting.ledger import Entry, Ledger
+from components.tracking.figures import Refused, reachable
+from components.tracking.runs import SQLITE, client_of, new_run
 from voco_model.errors import VocoError
 
 MODEL = "voco-llama"
 """The registered model's name unless configured."""
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 EXPORTED = "exported_sha256"
+LEDGER_TAG, SETTLED_TAG = "voco.ledger", "voco.ledger.settled"
+"""Of the registered model: the run that holds its ledger, and how far the aliases followed it."""
 ALL = 100_000
 
 
@@ -66,22 +70,45 @@ class Registry:
 
     def register(self, source: str, run: str, tags: Mapping[str, str]) -> Version:
         """A new version, with its tags from the first moment on."""
+        self._make_model()
         with reachable():
-            if self._model() is None:
-                self._client.create_registered_model(self.name)
             made = self._client.create_model_version(self.name, source, run_id=run, tags=dict(tags))
         return _version(made)
 
+    def ledger(self) -> Ledger:
+        """The model's ledger; a model that was made without one gets it now."""
+        if (model := self._model()) is None:
+            raise VocoError(f"{self.name}: {self._there()}")
+        if (run := model.tags.get(LEDGER_TAG)) is None:
+            run = self._new_ledger()
+            _persistently(lambda: self._client.set_registered_model_tag(self.name, LEDGER_TAG, run))
+        return Ledger(self._client, self.name, run)
+
+    @property
+    def settled(self) -> tuple[int, str] | None:
+        """Number and digest of the last entry that aliases followed."""
+        model = self._model()
+        number, _, sha256 = (model.tags.get(SETTLED_TAG, "") if model else "").partition(" ")
+        return (int(number), sha256) if number.isdigit() else None
+
+    def settle(self, entry: Entry) -> None:
+        """Note that aliases are what they are after this entry."""
+        said = f"{entry.number} {entry.sha256}"
+        _persistently(lambda: self._client.set_registered_model_tag(self.name, SETTLED_TAG, said))
+
+    def aliases(self) -> dict[str, str]:
+        """All of them, with the versions that they name."""
+        model = self._model()
+        return {alias: str(number) for alias, number in model.aliases.items()} if model else {}
+
     def name_it(self, alias: str, version: Version) -> None:
         """Move an alias to a version."""
-        with reachable():
-            self._client.set_registered_model_alias(self.name, alias, version.number)
+        _persistently(lambda: self._client.set_registered_model_alias(self.name, alias, version.number))
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
         """Say more of a version."""
-        with reachable():
-            for key, value in tags.items():
-                self._client.set_model_version_tag(self.name, version.number, key, value)
+        for key, value in tags.items():
+            _persistently(partial(self._client.set_model_version_tag, self.name, version.number, key, value))
 
     def upload(self, folder: Path, run: str, place: str) -> str:
         """Put a file or folder among a run's files; where it is then."""
@@ -103,15 +130,23 @@ class Registry:
             except OSError as error:
                 raise VocoError(f"{where}: cannot be fetched ({error.strerror or error})") from None
 
-    def promote(self, version: Version) -> Version | None:
-        """Make it the champion; which one was before. Done twice, it changes nothing more."""
-        before = self.by_alias(CHAMPION)
-        if before is not None and before.number == version.number:
-            return None
-        if before is not None:
-            self.name_it(PREVIOUS, before)
-        self.name_it(CHAMPION, version)
-        return before
+    def _make_model(self) -> None:
+        """Under its name once, with its ledger from the first moment on, however many try at the same time."""
+        if self._model() is not None:
+            return
+        run = self._new_ledger()
+        try:
+            with reachable():
+                self._client.create_registered_model(self.name, tags={LEDGER_TAG: run})
+        except Refused:
+            if self._model() is None:
+                raise
+            with reachable():
+                self._client.delete_run(run)  # somebody else was first; theirs counts
+
+    def _new_ledger(self) -> str:
+        with reachable():
+            return new_run(self.uri, f"ledger of {self.name}", {LEDGER_TAG: self.name})
 
     def _model(self) -> Any:
         with reachable():
@@ -125,6 +160,18 @@ class Registry:
         if not numbers:
             return "nothing is registered under that name"
         return f"there are {', '.join([*(f'/{number}' for number in reversed(numbers)), *aliases])}"
+
+
+def _persistently(write: Callable[[], Any]) -> None:
+    """Write what may be written twice: of two that write a row first, MLflow refuses one."""
+    for last in (False, False, True):
+        try:
+            with reachable():
+                write()
+            return
+        except Refused:
+            if last:
+                raise
 
 
 def check_name(name: str) -> str:
