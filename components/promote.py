@@ -5,11 +5,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.exporting.manifest import check_manifest
 from components.ingesting.sets import SUMMARY
 from components.promoting.deciding import EVIDENCE, Promotion, Wish, decide_in_run
 from components.promoting.evidence import RESULT, Evidence
 from components.promoting.gate import SHIPPED, load_gate
 from components.promoting.registry import CHALLENGER, EXPORTED, MODEL, Registry, Version, check_name
+from components.promoting.verdict import Audited
 from components.stepping.code import code
 from components.stepping.digests import content_of
 from components.stepping.job import Done, Job
@@ -37,7 +39,15 @@ def promote(candidate: Candidate, wish: Wish, registry: Registry, run_id: str | 
     """Register, judge, and move the aliases. The same model is registered once, however often this is called."""
     version = _registered(candidate, registry, run_id)
     registry.name_it(CHALLENGER, version)
-    return decide_in_run(version, wish, registry)
+    return decide_in_run(version, wish, registry, _exported_files(candidate.exported))
+
+
+def _exported_files(exported: Path) -> Audited:
+    """Whether the exported files are those of their manifest; the lineage is audited when it is written."""
+    try:
+        return Audited(right=len(check_manifest(exported).files))
+    except VocoError as error:
+        return Audited(wrong=1, first=str(error))
 
 
 def _registered(candidate: Candidate, registry: Registry, run_id: str | None) -> Version:

@@ -10,7 +10,7 @@ from components.promoting.gate import Gate
 from components.promoting.ledger import AWAITS, FORCED, PROMOTED, REFUSED, Overtaken
 from components.promoting.moving import approve, check_aliases, move
 from components.promoting.registry import Registry, Version
-from components.promoting.verdict import Verdict, judge
+from components.promoting.verdict import Audited, Verdict, judge
 from components.stepping.digests import text_digest
 from voco_model.errors import VocoError
 
@@ -57,9 +57,9 @@ def decide(version: Version, wish: Wish, registry: Registry) -> Promotion:
     return _decided(version, wish, registry, "gate.later")
 
 
-def decide_in_run(version: Version, wish: Wish, registry: Registry) -> Promotion:
-    """The same, for the run that registered it."""
-    return _decided(version, wish, registry, "gate")
+def decide_in_run(version: Version, wish: Wish, registry: Registry, audited: Audited) -> Promotion:
+    """The same, for the run that registered it. audited: what is known of the exported files."""
+    return _decided(version, wish, registry, "gate", audited)
 
 
 def approve_again(version: Version, wish: Wish, registry: Registry) -> Promotion:
@@ -79,9 +79,11 @@ def approve_again(version: Version, wish: Wish, registry: Registry) -> Promotion
     return Promotion(version, verdict, PROMOTED, verdict.reason, champion)
 
 
-def _decided(version: Version, wish: Wish, registry: Registry, tag: str) -> Promotion:
+def _decided(
+    version: Version, wish: Wish, registry: Registry, tag: str, audited: Audited | None = None
+) -> Promotion:
     champion = check_aliases(registry).champion
-    verdict = _judged(version, wish, registry, champion)
+    verdict = _judged(version, wish, registry, champion, audited)
     action = _action(verdict, wish)
     reason = wish.reason or verdict.reason
     if champion == version.number and action == PROMOTED:
@@ -104,7 +106,9 @@ def _action(verdict: Verdict, wish: Wish) -> str:
     return FORCED if wish.force else REFUSED
 
 
-def _judged(version: Version, wish: Wish, registry: Registry, champion: str | None) -> Verdict:
+def _judged(
+    version: Version, wish: Wish, registry: Registry, champion: str | None, audited: Audited | None = None
+) -> Verdict:
     where = version.tags.get(EVIDENCE)
     if where is None:
         raise VocoError(
@@ -115,7 +119,20 @@ def _judged(version: Version, wish: Wish, registry: Registry, champion: str | No
         found = {part: registry.fetch(f"{where}/{part}", path) for part, path in parts.items()}
         ours = Evidence(found["tables"], found["efficiency"])
         theirs = _evidence_of(champion, version, registry, Path(folder) / "champion")
-        return judge(wish.gate, ours, theirs, found["report"])
+        if audited is None and wish.gate.audit:
+            audited = _audited(version, registry, Path(folder) / "audit")
+        return judge(wish.gate, ours, theirs, found["report"], audited)
+
+
+def _audited(version: Version, registry: Registry, work: Path) -> Audited:
+    """What `voco audit` says of it now."""
+    from components.auditing.items import RIGHT, UNKNOWN, WRONG
+    from components.auditing.version import check_version
+
+    items = list(check_version(registry, version, work))
+    right, wrong, unknown = (sum(item.verdict == verdict for item in items) for verdict in (RIGHT, WRONG, UNKNOWN))
+    first = next((f"{item.owner} {item.name}: {item.why}" for item in items if item.verdict != RIGHT), "")
+    return Audited(right, wrong, unknown, first)
 
 
 def _evidence_of(champion: str | None, ours: Version, registry: Registry, folder: Path) -> Evidence | None:

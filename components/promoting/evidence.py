@@ -47,10 +47,11 @@ class Evidence:
     efficiency: Path
     """`profile`'s folder."""
 
-    def retention(self, n_voco: int) -> Figure | None:
-        """On average over the benchmarks; None where it was not measured."""
+    def retention(self, n_voco: int, benchmark: str | None = None) -> Figure | None:
+        """On average over the benchmarks, or on one; None where it was not measured."""
         for row in self._rows():
-            if row.get("table") == RETENTION and row.get("metric") == MEAN and row.get("n_voco") == n_voco:
+            is_it = row.get("table") == RETENTION and row.get("metric") == (benchmark or MEAN)
+            if is_it and row.get("n_voco") == n_voco:
                 return _figure(row)
         return None
 

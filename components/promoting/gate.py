@@ -4,13 +4,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from components.stepping.digests import text_digest
 from voco_model.errors import VocoError
+from voco_model.evaluation.benchmarks import names
 
 SHIPPED = Path(__file__).parents[2] / "pipelines" / "gate.yaml"
 Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _known(name: str) -> str:
+    if name not in names():
+        raise ValueError(f"no benchmark {name!r}; known: {', '.join(names())}")
+    return name
+
+
+Known = Annotated[str, AfterValidator(_known)]
+"""A benchmark's name."""
 
 
 class _Wanted(BaseModel):
@@ -18,13 +29,15 @@ class _Wanted(BaseModel):
 
 
 class RetentionWanted(_Wanted):
-    """How much of the uncompressed reading is left, on average over the benchmarks that have bounds."""
+    """How much of the uncompressed reading is left, by default on average over the benchmarks that have bounds."""
 
     n_voco: Annotated[int, Field(gt=0)]
     at_least: Number
     """Percent."""
     by: Literal["value", "low"] = "low"
     """Whether the figure itself must reach it, or the lower end of its interval."""
+    benchmark: Known | None = None
+    """On this one alone."""
 
 
 class CacheWanted(_Wanted):
@@ -41,6 +54,8 @@ class ChampionWanted(_Wanted):
     n_voco: Annotated[int, Field(gt=0)]
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """Points by which it may be worse."""
+    margins: dict[Known, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """The same for single benchmarks, where they are asked for more or less."""
     by: Literal["value", "low"] = "low"
     """`low`: the difference's whole interval lies above -margin; `value`: the difference itself does."""
 
@@ -53,6 +68,8 @@ class Gate(_Wanted):
     validation: bool = True
     """Whether every data set must have kept its contract."""
     champion: ChampionWanted | None = None
+    audit: bool = False
+    """Whether everything that an audit looks at must be right: in a run, the exported files; later, all of it."""
 
     @property
     def sha256(self) -> str:
@@ -70,6 +87,6 @@ def load_gate(path: Path = SHIPPED) -> Gate:
         raise VocoError(f"{path}: {where}: {first['msg']}; see {SHIPPED.name} for what can be asked") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise VocoError(f"{path}: no gate can be read there ({' '.join(str(error).split())[:200]})") from None
-    if not (gate.retention or gate.cache or gate.validation or gate.champion):
+    if not (gate.retention or gate.cache or gate.validation or gate.champion or gate.audit):
         raise VocoError(f"{path}: asks for nothing, so every model would pass; state at least one criterion")
     return gate

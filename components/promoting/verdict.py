@@ -10,6 +10,7 @@ from components.promoting.gate import CacheWanted, ChampionWanted, Gate, Retenti
 from voco_model.evaluation.statistics import compare
 
 NONE = "none"
+AUDIT = "audit"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,20 @@ class Verdict:
         return "\n".join(lines) + "\n"
 
 
-def judge(gate: Gate, ours: Evidence, champion: Evidence | None, report: Path) -> Verdict:
+@dataclass(frozen=True)
+class Audited:
+    """How many things an audit found right, wrong, and not to be checked."""
+
+    right: int = 0
+    wrong: int = 0
+    unknown: int = 0
+    first: str = ""
+    """The first that is not right, and why."""
+
+
+def judge(
+    gate: Gate, ours: Evidence, champion: Evidence | None, report: Path, audited: Audited | None = None
+) -> Verdict:
     """Every criterion of the gate; none is left out because another failed. What was not measured has failed."""
     criteria = [_retention(one, ours, champion) for one in gate.retention]
     if gate.cache is not None:
@@ -69,17 +83,19 @@ def judge(gate: Gate, ours: Evidence, champion: Evidence | None, report: Path) -
         criteria.append(_validation(report))
     if gate.champion is not None:
         criteria += _against(gate.champion, ours, champion)
+    if gate.audit:
+        criteria.append(_audit(audited or Audited()))
     return Verdict(tuple(criteria), gate.sha256)
 
 
 def _retention(wanted: RetentionWanted, ours: Evidence, champion: Evidence | None) -> Criterion:
-    found, theirs = ours.retention(wanted.n_voco), champion.retention(wanted.n_voco) if champion else None
+    found, theirs = (one and one.retention(wanted.n_voco, wanted.benchmark) for one in (ours, champion))
     end = found.end(wanted.by) if found else None
     passed = end is not None and end >= wanted.at_least
     what = "lower end of the interval" if wanted.by == "low" else "figure"
     why = "was not measured" if end is None else f"{what} {end:.1f} {'≥' if passed else '<'} {wanted.at_least:g}"
     return Criterion(
-        f"retention at N = {wanted.n_voco}",
+        f"retention at N = {wanted.n_voco}" + (f" on {wanted.benchmark}" if wanted.benchmark else ""),
         f"{what} ≥ {wanted.at_least:g} %",
         str(found or NONE),
         str(theirs or NONE),
@@ -111,19 +127,32 @@ def _validation(report: Path) -> Criterion:
     return Criterion("data validation", "passed", found, "", bool(passed), why)
 
 
+def _audit(audited: Audited) -> Criterion:
+    passed = audited.right > 0 and not audited.wrong and not audited.unknown
+    found = f"{audited.right} ✓, {audited.wrong} ✗, {audited.unknown} ?"
+    why = "everything is as it was recorded" if passed else audited.first or "nothing was looked at"
+    return Criterion(AUDIT, "all ✓", found, "", passed, why)
+
+
 def _against(wanted: ChampionWanted, ours: Evidence, champion: Evidence | None) -> Iterator[Criterion]:
-    limit = f"difference ≥ -{wanted.margin:g} points" + (" (whole interval)" if wanted.by == "low" else "")
+    limit = _limit(wanted, wanted.margin)
     if champion is None:
         yield Criterion("champion", limit, "", NONE, True, "there is no champion yet")
         return
     names = sorted({*ours.benchmarks(), *champion.benchmarks()})
     if not names:
         yield Criterion("champion", limit, NONE, NONE, False, "neither's answers were kept question by question")
-    for name in names:
-        yield _on_one(name, limit, wanted, ours, champion)
+    for name in sorted({*names, *wanted.margins}):
+        yield _on_one(name, wanted, ours, champion)
 
 
-def _on_one(name: str, limit: str, wanted: ChampionWanted, ours: Evidence, champion: Evidence) -> Criterion:
+def _limit(wanted: ChampionWanted, margin: float) -> str:
+    return f"difference ≥ -{margin:g} points" + (" (whole interval)" if wanted.by == "low" else "")
+
+
+def _on_one(name: str, wanted: ChampionWanted, ours: Evidence, champion: Evidence) -> Criterion:
+    margin = wanted.margins.get(name, wanted.margin)
+    limit = _limit(wanted, margin)
     mine, theirs = ours.items(name, wanted.n_voco), champion.items(name, wanted.n_voco)
     title, both = f"champion on {name}", paired(mine, theirs)
     if both is None:
@@ -132,7 +161,7 @@ def _on_one(name: str, limit: str, wanted: ChampionWanted, ours: Evidence, champ
         )
     told = compare(*both)
     end = told.difference.low if wanted.by == "low" else told.difference.value
-    return Criterion(title, limit, _mean(mine), _mean(theirs), end >= -wanted.margin, str(told))
+    return Criterion(title, limit, _mean(mine), _mean(theirs), end >= -margin, str(told))
 
 
 def _unpaired(mine: Items, theirs: Items) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from components.promoting.evidence import Evidence
 from components.promoting.gate import Gate, load_gate
-from components.promoting.verdict import judge
+from components.promoting.verdict import Audited, judge
 from tests.components.promoting.models import left_by_steps, read_items, row, write_items
 from voco_model.errors import VocoError
 
@@ -31,6 +31,9 @@ def test_the_shipped_gate_is_read_and_named_by_its_content():
         ("champion: {n_voco: 8, margin: -1}", "champion.margin"),
         ("cache: {n_voco: 8, at_most: 1}", "cache.at_most"),
         ("speed: fast", "speed"),
+        ("retention: [{n_voco: 8, at_least: 5, benchmark: popes}]", "no benchmark 'popes'; known: .*pope"),
+        ("champion: {n_voco: 8, margin: 1, margins: {gqaa: 2}}", "no benchmark 'gqaa'"),
+        ("champion: {n_voco: 8, margin: 1, margins: {gqa: -2}}", "champion.margins.gqa"),
         ("validation: false", "asks for nothing"),
         ("[", "no gate can be read"),
         ("", "the file"),
@@ -112,3 +115,39 @@ def test_what_cannot_be_compared_is_said(tmp_path):
     write_items(ours["tables"], "gqa", [{"reading": "voco_8"}])
     with pytest.raises(VocoError, match="no scored answers"):
         judge(gate, evidence(ours), evidence(champion), ours["report"])
+
+
+def test_single_benchmarks_have_their_own_retention_and_margin(tmp_path):
+    ours, theirs = left_by_steps(tmp_path / "ours", right=range(28)), left_by_steps(tmp_path / "theirs")
+    wanted = {"retention": [{"n_voco": 8, "at_least": 60, "by": "value", "benchmark": "gqa"}]}
+    champion = {"n_voco": 8, "margin": 10, "by": "value"}
+    (ours["tables"] / "tables.json").write_text(
+        json.dumps([row("mean", 8, (70, 60, 80)), row("gqa", 8, (50, 40, 60))])
+    )
+
+    def held(**more):
+        gate = Gate.model_validate(wanted | {"champion": champion | more})
+        return judge(gate, evidence(ours), evidence(theirs), ours["report"]).criteria
+
+    own, _, against = held()
+    assert (own.criterion, own.passed) == ("retention at N = 8 on gqa", False)
+    assert against.passed  # 5 points worse
+    assert not held(margins={"gqa": 2.0})[2].passed
+    missing = held(margins={"pope": 2.0})[3]
+    assert (missing.criterion, missing.passed) == ("champion on pope", False)
+
+
+@pytest.mark.parametrize(
+    ("audited", "passed", "why"),
+    [
+        (Audited(right=3), True, "everything is as it was recorded"),
+        (Audited(right=3, wrong=1, first="export model: other bytes"), False, "export model: other bytes"),
+        (Audited(right=3, unknown=1, first="code: no commit is known"), False, "code: no commit is known"),
+        (None, False, "nothing was looked at"),
+    ],
+)
+def test_an_audit_must_be_clean_and_what_was_not_audited_is_not(tmp_path, audited, passed, why):
+    paths = left_by_steps(tmp_path)
+    gate = Gate.model_validate({"audit": True, "validation": False})
+    (criterion,) = judge(gate, evidence(paths), None, paths["report"], audited).criteria
+    assert (criterion.passed, criterion.why) == (passed, why)
