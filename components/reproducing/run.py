@@ -112,7 +112,7 @@ def _main(results: Results) -> list[Figure]:
 
 def _types(results: Results, types: Sequence[str]) -> list[Figure]:
     return [
-        Figure(TYPES_TABLE, row, None if row in (UPPER, LOWER) else n, kind, value)
+        figure(TYPES_TABLE, row, None if row in (UPPER, LOWER) else n, kind, value)
         for (row, n), found in results.items()
         for kind, value in by_type(pooled(found), types).items()
     ]
