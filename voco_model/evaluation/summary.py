@@ -29,6 +29,7 @@ SCORES, RETENTION = "scores", "retention, %"
 """The two tables; the metric of each figure is a benchmark's name, or `mean`."""
 MEAN = "mean"
 PAPER = "The paper's figures are Vicuna-7B's on the benchmarks' own pictures, whatever was asked here."
+ENDLESS = "A retention without an interval could be anything: its bounds cannot be told apart."
 ROWS = {UPPER: "upper bound", VOCO: "VoCo", LOWER: "lower bound"}
 
 
@@ -84,9 +85,12 @@ def figures_of(outcomes: Sequence[Outcome]) -> tuple[list[Figure], list[str]]:
             why = f"the upper bound ({upper:.1f}) is not above the lower ({lower:.1f})"
             remarks.append(f"{outcome.title}: no retention, {why}")
     numbers = sorted({row.n_voco for outcome in apart for row in outcome.rows if row.row == VOCO and row.n_voco})
+    figures += [_mean(apart, n) for n in numbers if all(o.row(VOCO, n) for o in apart)]
+    if any(one.low is not None and not math.isfinite(one.low) for one in figures):
+        remarks.append(ENDLESS)
     if any(one.paper is not None for one in figures):
         remarks.append(PAPER)
-    return figures + [_mean(apart, n) for n in numbers if all(o.row(VOCO, n) for o in apart)], remarks
+    return figures, remarks
 
 
 def flat(figures: Sequence[Figure]) -> dict[str, float]:

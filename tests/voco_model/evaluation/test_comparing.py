@@ -60,6 +60,23 @@ def test_a_paired_bootstrap_by_hand():
     assert found.p_value == pytest.approx(2 * (0 + 1) / (999 + 1))
 
 
+@pytest.mark.parametrize(
+    ("pictures", "verdict", "p_value", "needed"),
+    [(4, "not told apart", 2 / 2**4, 12), (5, "not told apart", 2 / 2**5, 12), (6, "better", 2 / 2**6, None)],
+)
+def test_a_few_pictures_all_one_way_may_be_chance(pictures, verdict, p_value, needed):
+    """Two questions of each, all gained: every resample says the same, but n coins fall alike once in 2^(n-1)."""
+    clusters = [str(k // 2) for k in range(2 * pictures)]
+    ours, theirs = (
+        Shares(np.full((2 * pictures, 1), mark), np.ones((2 * pictures, 1)), clusters, 100.0)
+        for mark in (1.0, 0.0)
+    )
+    found = compare(ours, theirs, resamples=999)
+    assert (found.test, found.verdict) == ("paired bootstrap", verdict)
+    assert found.p_value == pytest.approx(p_value)
+    assert needed is None or found.needed == needed, "six pictures of two questions"
+
+
 def test_what_is_compared_with_what():
     whole = result(voco_1="10", voco_4="11", upper="11", lower="00", pool_1="01")
     assert [row.row for row in whole.rows] == [VOCO, VOCO, UPPER, LOWER, "pool"]

@@ -64,6 +64,14 @@ def test_bounds_that_lie_together_give_no_retention_and_say_so(tmp_path):
     assert "POPE: no retention, the upper bound (50.0)" in (tmp_path / "tables/tables.md").read_text()
 
 
+def test_a_retention_that_could_be_anything_says_so(tmp_path):
+    near = outcome("pope", "POPE", {"voco_1": 20, UPPER: 21, LOWER: 20})
+    (kept,) = [f for f in written(tmp_path, [near]) if f.metric == "pope" and f.table == "retention, %"]
+    assert kept.low == -float("inf")
+    assert "A retention without an interval could be anything" in (tmp_path / "tables/tables.md").read_text()
+    assert "A retention without an interval could be anything" in (tmp_path / "tables/paper.md").read_text()
+
+
 def test_the_mean_of_one_benchmark_is_its_own():
     parts = shares(20), shares(12), shares(36)
     assert mean_retention([parts]) == retention(*parts)
