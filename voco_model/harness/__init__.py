@@ -4,7 +4,8 @@
     lmms-eval --model voco --model_args pretrained=runs/voco/model,n_voco=1 --tasks gqa,pope --batch_size 16
 
 Its registry (0.7 and newer) finds `manifest` by this package's entry point in the group `lmms_eval.models`, and by
-that the class `Voco`, which is made when it is first asked for: nothing else here needs lmms-eval.
+that the class `Voco`, which is made when it is first asked for: nothing else here needs lmms-eval. Its 0.7.3 wants
+an older av than this project pins, so an environment of their own is best for the two.
 """
 
 from functools import lru_cache
