@@ -24,6 +24,7 @@ SCORE, RETAINED = "score", "retention, %"
 AVERAGE = "Avg."
 ONE_TOKEN = (1, 3)
 """Tables of one token for an image: of ours, those with the fewest stand there."""
+OWN_NAMES = {paper.POOLED: "Avg. Pool", paper.QUERIED: "Q-Former"}
 SAME_MODEL = 4
 """The table of one model that is read with fewer tokens than it was trained with."""
 
@@ -112,7 +113,7 @@ class _Mine:
         if self.row in (UPPER, LOWER):
             return f"{self.row.capitalize()} Bound"
         trained = self.kind.get("n_voco", self.n_voco)
-        name = "VoCo" if self.row == VOCO else self.row
+        name = OWN_NAMES.get(_key(self), "VoCo") if self.row == VOCO else self.row
         return name if trained == self.n_voco else f"{name}, trained with {trained}"
 
 

@@ -85,6 +85,13 @@ def test_one_model_read_with_fewer_tokens_is_table_4_and_other_models_are_not():
     assert [(line.method, line.labels) for line in ours] == [("VoCo", ("8",)), ("VoCo, trained with 8", ("1",))]
 
 
+def test_a_baseline_that_is_evaluated_by_itself_is_called_what_it_is():
+    alone = outcome("gqa", "GQA", {"voco_1": 20}, kinds={"voco": {"compressor": "qformer", "n_voco": 1}})
+    table, (ours,) = lines(1, [alone])
+    assert ours.method == "Q-Former"
+    assert table.lines[table.lines.index(ours) - 1].method == "Q-Former"
+
+
 def test_what_was_not_measured_gives_no_table():
     assert [table.layout.number for table in paper_tables([GQA, VQA])] == [1, 2, 3, 4]
     assert paper_tables([outcome("vizwiz", "VizWiz", {"voco_1": 20})]) == []
