@@ -17,4 +17,5 @@ def step(job: Job) -> Done:
     by_name = sorted(zip(outcomes, folders, strict=True), key=lambda pair: pair[0].benchmark)
     tables = job.outputs["tables"]
     figures = summarise([outcome for outcome, _ in by_name], [folder for _, folder in by_name], tables)
-    return Done(flat(figures), reports=(tables / "report.html", tables / "tables.md", tables / "tables.json"))
+    names = "report.html", "tables.md", "tables.json", "paper.md"
+    return Done(flat(figures), reports=tuple(tables / name for name in names))

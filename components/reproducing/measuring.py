@@ -14,7 +14,7 @@ from components.reproducing.scenes import SIDE, Asked
 from data.world.drawing import draw
 from data.world.speech import Pair
 from voco_model.evaluation.benchmark import Shares
-from voco_model.evaluation.statistics import LEVEL, Interval
+from voco_model.evaluation.statistics import LEVEL, Interval, interval
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.processor import Item, VocoProcessor
 from voco_model.processing.templates import IMAGE_TAGS
@@ -97,9 +97,15 @@ def types_asked(tests: Sequence[Asked]) -> list[str]:
     return [kind for kind in TYPES if kind in occurring]
 
 
-def by_type(shares: Shares, types: Sequence[str]) -> dict[str, float]:
-    """Accuracy in percent for each of the types that were asked."""
-    return dict(zip(types, 100 * shares.numerators.sum(0) / shares.denominators.sum(0), strict=True))
+def by_type(shares: Shares, types: Sequence[str]) -> dict[str, Interval]:
+    """Accuracy in percent for each of the types that were asked, over the scenes that were asked about it."""
+    return {kind: interval(_column(shares, number)) for number, kind in enumerate(types)}
+
+
+def _column(shares: Shares, number: int) -> Shares:
+    asked = shares.denominators[:, number] > 0
+    tops, bottoms = (part[asked, number : number + 1] for part in (shares.numerators, shares.denominators))
+    return Shares(tops, bottoms, [name for name, own in zip(shares.clusters, asked, strict=True) if own], 100.0)
 
 
 def pooled(shares: Sequence[Shares]) -> Shares:

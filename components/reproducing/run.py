@@ -12,8 +12,9 @@ from components.reproducing.variants import Trained, Training, variants
 from components.reproducing.video import compare_videos
 from data.world.vocabulary import bits
 from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.paper import MEAN_RETENTION
 from voco_model.evaluation.statistics import interval, retention
-from voco_model.evaluation.tables import ACCURACY, PAPER, RETENTION, Figure, figure, write
+from voco_model.evaluation.tables import ACCURACY, RETENTION, Figure, figure, write
 from voco_model.training.recipe import Variant
 
 MAIN = "retention of VoCo tokens"
@@ -104,14 +105,14 @@ def _main(results: Results) -> list[Figure]:
         figures.append(figure(MAIN, row, shown, ACCURACY, interval(pooled(found))))
         if row not in bounds and apart:
             kept = retention(pooled(found), bounds[LOWER], bounds[UPPER])
-            paper = PAPER.get(n) if row.startswith("VoCo") else None
+            paper = MEAN_RETENTION.get(n) if row.startswith("VoCo") else None
             figures.append(figure(MAIN, row, n, RETENTION, kept, paper))
     return figures
 
 
 def _types(results: Results, types: Sequence[str]) -> list[Figure]:
     return [
-        Figure(TYPES_TABLE, row, None if row in (UPPER, LOWER) else n, kind, value)
+        figure(TYPES_TABLE, row, None if row in (UPPER, LOWER) else n, kind, value)
         for (row, n), found in results.items()
         for kind, value in by_type(pooled(found), types).items()
     ]

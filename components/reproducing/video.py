@@ -113,7 +113,7 @@ def _figures(results: Mapping[str, tuple[int, Shares]], types: Sequence[str]) ->
         gap = compare(ours, results[row][1]).difference
         figures.append(figure(TABLE, f"{FRAMES}, less {row}", n, "points", gap))
     for row, (k, shares) in results.items():
-        figures += [Figure(TYPES_TABLE, row, k, kind, value) for kind, value in by_type(shares, types).items()]
+        figures += [figure(TYPES_TABLE, row, k, kind, found) for kind, found in by_type(shares, types).items()]
     return figures
 
 

@@ -52,7 +52,7 @@ def test_from_answers_to_tables(place):
     tables = place / "tables"
     inputs = {f"results_{k}": path for k, path in enumerate(results.values())}
     found = summarise.step(Job("summarise", {}, inputs, {"tables": tables}, place / "work"))
-    assert [path.name for path in found.reports] == ["report.html", "tables.md", "tables.json"]
+    assert [path.name for path in found.reports] == ["report.html", "tables.md", "tables.json", "paper.md"]
     assert all(path.is_file() for path in found.reports)
     assert {entry["metric"] for entry in json.loads((tables / "tables.json").read_text())} >= {"gqa", "msvd_qa"}
 

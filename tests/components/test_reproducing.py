@@ -87,7 +87,9 @@ def test_each_type_counts_the_same_in_the_mean():
     pairs = [pair for each in tests for pair in each.pairs]
     shares = as_shares(tests, [pair.type == "count" for pair in pairs])
     assert interval(shares).value == pytest.approx(100 / len(TYPES))
-    assert by_type(shares, types_asked(tests)) == {kind: 100.0 * (kind == "count") for kind in TYPES}
+    found = by_type(shares, types_asked(tests))
+    assert {kind: one.value for kind, one in found.items()} == {kind: 100.0 * (kind == "count") for kind in TYPES}
+    assert all(one.low == one.value == one.high for one in found.values()), "all of a kind are right or wrong"
     both = pooled([shares, as_shares(tests, [True] * len(pairs))])
     assert interval(both).value == pytest.approx((100 / len(TYPES) + 100) / 2)
     assert len(set(both.clusters)) == 20

@@ -35,6 +35,24 @@ def test_all_benchmarks_in_one_command(place, capsys):
     assert not (place / "all/.answers").exists()
 
 
+def test_baselines_and_bounds_are_told_in_words(place, capsys):
+    small.baseline(compressor="qformer").save_pretrained(place / "queries")
+    given = ["--benchmarks", "gqa", "--n-voco", "1", "--upper", str(place / "upper")]
+    given += ["--baseline", f"queries={place / 'queries'}", "--compare", "baselines,bounds"]
+    assert evaluate(place, "compared", *given) == 0
+    printed = capsys.readouterr().out
+    assert "GQA: VoCo with 1 token against queries with 1 token: " in printed
+    assert "GQA: VoCo with 1 token against the lower bound: " in printed
+    tables = place / "compared/tables"
+    told = json.loads((tables / "comparisons.json").read_text())
+    assert [one["against"] for one in told] == ["the upper bound", "the lower bound", "queries with 1 token"]
+    assert all(one["verdict"] in ("better", "worse", "not told apart") for one in told)
+    text = (tables / "paper.md").read_text()
+    assert text.index("Q-Former, the paper") < text.index("queries, ours") < text.index("Lower Bound, the paper")
+    assert "Table 1: " in (tables / "report.html").read_text()
+    assert (tables / "paper/table_1.csv").is_file()
+
+
 def test_a_run_that_was_cut_short_is_gone_on_with(place, monkeypatch, capsys):
     whole = evaluating.scored
 
@@ -62,6 +80,11 @@ def test_a_run_that_was_cut_short_is_gone_on_with(place, monkeypatch, capsys):
         (["--benchmarks", ","], "--benchmarks is empty; name some of activitynet_qa"),
         (["--benchmarks", "gqa", "--n-voco", "1;2"], "--n-voco 1;2: give whole numbers with commas"),
         (["--benchmarks", "gqa", "--limit", "0"], "limit is"),
+        (["--benchmarks", "gqa", "--compare", "best"], "--compare best: there are baselines and bounds"),
+        (["--benchmarks", "gqa", "--compare", "bounds"], "name its folder with --upper MODEL"),
+        (["--benchmarks", "gqa", "--compare", "baselines"], "name its folder with --baseline NAME=MODEL"),
+        (["--benchmarks", "gqa", "--baseline", "pool"], "--baseline pool: give a name and a folder"),
+        (["--benchmarks", "gqa", "--baseline", "pool=nowhere"], "no model in nowhere (config.json is missing)"),
         (["--benchmarks", "pope"], "no file of POPE; expected coco_pope_random"),
     ],
 )

@@ -75,7 +75,6 @@ class Benchmark(ABC):
     id_fields: ClassVar[tuple[str, ...]] = ("question_id",)
     answer_fields: ClassVar[tuple[str, ...]] = ("text", "answer", "prediction")
     """Names of an answer file's fields, LLaVA-style and official; the first that is there."""
-
     answers_as_lines: ClassVar[bool] = False
     """Whether the official answer file is JSON lines."""
     answers_name: ClassVar[str] = "answers.json"
@@ -122,6 +121,9 @@ class Benchmark(ABC):
         counted = [item for item in items if item.question.counts]
         scores = np.array([[item.score] for item in counted])
         return Shares(scores, np.ones_like(scores), [i.question.group for i in counted], 100.0)
+
+    def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
+        return {}  # what else the paper's tables show of this benchmark, such as its splits
 
     def answer_id(self, written: str) -> str:
         """An answer file's id as the questions have it."""

@@ -3,13 +3,16 @@
 outcome = evaluate_model(Evaluation("gqa", model, data / "gqa", out, n_voco=(1, 8), upper=bounds))
 
 The bounds are one model, trained with its vision tokens in sight: reading them it is the upper bound, reading
-through the rule, which it never learned, the lower.
+through the rule, which it never learned, the lower. Other models, such as the baselines, are asked the same
+questions and read as they were trained.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,6 +26,7 @@ from voco_model.evaluation.questions import Question
 from voco_model.evaluation.scoring import Result, scored
 from voco_model.files import whole_folder
 
+OWN = (VOCO, UPPER, LOWER)
 NO_BOUNDS = "no bounds: these are trained on pictures, the questions are about clips"
 
 
@@ -39,6 +43,8 @@ class Evaluation:
     """Numbers of VoCo tokens to read; empty is the model's own."""
     upper: Path | None = None
     """The bounds' model."""
+    others: tuple[tuple[str, Path], ...] = ()
+    """Models to compare with, each by a name of its own."""
     limit: int | None = None
     """At most so many questions, about pictures drawn by their names: a larger limit asks these and more."""
     asking: Asking = field(default_factory=Asking)
@@ -50,6 +56,13 @@ class Evaluation:
         for name, values in (("n_voco", self.n_voco), ("limit", () if self.limit is None else (self.limit,))):
             if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
                 raise VocoError(f"{name} is {values}; give whole numbers of at least 1")
+        names = [name for name, _ in self.others]
+        for name in names:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name in OWN or names.count(name) > 1:
+                raise VocoError(
+                    f"a model to compare with is named {name!r}; give each a name of its own, of small letters, "
+                    f"digits and dashes, and none of {', '.join(OWN)}"
+                )
 
 
 def open_model(folder: Path) -> Assistant:
@@ -70,18 +83,22 @@ def evaluate_model(
     root = questions_folder(config.data, config.benchmark)
     questions = chosen(benchmark.load(root), config.limit)
     bounded = config.upper is not None and not all(question.video for question in questions)
-    share = 1 / 2 if bounded else 1.0
+    models = [(VOCO, config.model), *([(UPPER, config.upper)] if bounded and config.upper else []), *config.others]
 
-    def part(before: float) -> Tell:
-        return lambda done, total: tell(int(before * total + share * done), total)
+    def part(number: int) -> Tell:
+        return lambda done, total: tell((number * total + done) // len(models), total)
 
-    plan = [(VOCO, Reading.rule(n)) for n in config.n_voco or (None,)]
-    results, digest = _read(config, opened(config.model), benchmark, questions, root, plan, part(0))
-    about = {"model": digest, "asking": asdict(config.asking), "limit": config.limit, "read": len(questions)}
-    if bounded and config.upper is not None:
-        bounds = [(UPPER, Reading.causal()), (LOWER, Reading.rule())]
-        more, about["upper"] = _read(config, opened(config.upper), benchmark, questions, root, bounds, part(1 / 2))
-        results += more
+    results: list[tuple[str, int | None, Result]] = []
+    about: dict[str, Any] = {"asking": asdict(config.asking), "limit": config.limit, "read": len(questions)}
+    digests, about["kinds"] = {}, {}
+    for number, (name, folder) in enumerate(models):
+        assistant = opened(folder)
+        plan = _plan(name, config, assistant)
+        found, digests[name] = _read(config, assistant, benchmark, questions, root, plan, part(number))
+        about["kinds"][name] = kind_of(assistant)
+        results += found
+    about |= {"model": digests.pop(VOCO)} | ({"upper": digests.pop(UPPER)} if UPPER in digests else {})
+    about |= {"others": digests} if digests else {}
     rows = [Row.of(row, n, result) for row, n, result in results]
     remarks = list(dict.fromkeys(remark for *_, result in results for remark in result.remarks))
     remarks += [NO_BOUNDS] if config.upper is not None and not bounded else []
@@ -95,6 +112,28 @@ def evaluate_model(
         {r.name: one for r, (*_, one) in zip(rows, results, strict=True)},
     )
     return outcome
+
+
+def _plan(name: str, config: Evaluation, assistant: Assistant) -> list[tuple[str, Reading]]:
+    """Which rows a model gives, and how it reads for each."""
+    if name == VOCO:
+        return [(VOCO, Reading.rule(n)) for n in config.n_voco or (None,)]
+    if name == UPPER:
+        return [(UPPER, Reading.causal()), (LOWER, Reading.rule())]
+    return [(name, Reading.causal() if assistant.model.config.reading == "causal" else Reading.rule())]
+
+
+def kind_of(assistant: Assistant) -> dict[str, Any]:
+    """What the paper's tables say of a model."""
+    config = assistant.model.config
+    return {
+        "compressor": config.compressor,
+        "n_voco": config.n_voco,
+        "n_vision": config.n_vision,
+        "vision": config.vision_config.model_type.removesuffix("_vision_model"),
+        "language": config.text_config.model_type,
+        "resolution": config.vision_config.image_size,
+    }
 
 
 def _read(
@@ -132,7 +171,8 @@ def _write(
 
 def questions_folder(data: Path, name: str) -> Path:
     """A benchmark's own folder in a folder of several, or else the folder itself."""
-    for known in (name, name.rsplit("_", 1)[0]):  # RefCOCO's two benchmarks read the same files
+    one = name.rsplit("_", 1)[0]  # RefCOCO's two benchmarks read the same files
+    for known in (name, one, one.replace("_plus", "+")):
         if (data / known).is_dir():
             return data / known
     return data

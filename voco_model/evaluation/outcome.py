@@ -25,7 +25,10 @@ from voco_model.evaluation.statistics import Interval, interval
 FORMAT = 1
 RESULT, ITEMS, SHARES, ANSWERS = "result.json", "items.parquet", "shares.parquet", "answers"
 VOCO, UPPER, LOWER = "voco", "upper", "lower"
-"""A row: the model by so many VoCo tokens; the bounds' model in sight of everything; the same through the rule."""
+"""A row: the model by so many VoCo tokens; the bounds' model in sight of everything; the same through the rule.
+
+Any other row is called as the model that was compared with is called.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,24 @@ class Row:
     figures: Figures
     """All that the official scorer prints."""
     shares: Shares
+    parts: Mapping[str, Shares] = field(default_factory=dict)
+    """What else the paper's tables show, such as a split."""
 
     @classmethod
     def of(cls, row: str, n_voco: int | None, result: Result) -> "Row":
         """From scored answers."""
-        return cls(row, n_voco, interval(result.shares()), result.figures, result.shares())
+        return cls(row, n_voco, interval(result.shares()), result.figures, result.shares(), result.parts())
 
     @property
     def name(self) -> str:
-        """As figures and folders call it: voco_4, upper, lower."""
-        return f"{VOCO}_{self.n_voco}" if self.row == VOCO else self.row
+        """As figures and folders call it: voco_4, upper, lower, pool_1."""
+        return self.row if self.row in (UPPER, LOWER) or not self.n_voco else f"{self.row}_{self.n_voco}"
+
+    def measured(self, part: str) -> tuple[Interval, Shares] | None:
+        """The headline, or one part of it, where there is one of that name."""
+        if not part:
+            return self.headline, self.shares
+        return (interval(self.parts[part]), self.parts[part]) if part in self.parts else None
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Outcome:
     def row(self, row: str, n_voco: int | None = None) -> Row | None:
         """One row, where it was measured; the bounds are there once."""
         fitting = (one for one in self.rows if one.row == row)
-        return next((one for one in fitting if row != VOCO or one.n_voco == n_voco), None)
+        return next((one for one in fitting if row in (UPPER, LOWER) or one.n_voco == n_voco), None)
 
     def flat(self) -> dict[str, float]:
         """Every figure by one name, such as gqa.voco_1.accuracy."""
@@ -88,11 +99,16 @@ class Outcome:
         (folder / RESULT).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         columns: dict[str, list[Any]] = {"reading": [], "cluster": [], "top": [], "bottom": []}
         for row in self.rows:
-            columns["reading"] += [row.name] * len(row.shares.clusters)
-            columns["cluster"] += row.shares.clusters
-            columns["top"] += row.shares.numerators.astype(float).tolist()
-            columns["bottom"] += row.shares.denominators.astype(float).tolist()
+            for name, shares in (("", row.shares), *row.parts.items()):
+                columns["reading"] += [_key(row.name, name)] * len(shares.clusters)
+                columns["cluster"] += shares.clusters
+                columns["top"] += shares.numerators.astype(float).tolist()
+                columns["bottom"] += shares.denominators.astype(float).tolist()
         pq.write_table(pa.table(columns), folder / SHARES)
+
+
+def _key(row: str, part: str) -> str:
+    return f"{row}/{part}" if part else row
 
 
 def read_outcome(folder: Path) -> Outcome:
@@ -154,6 +170,7 @@ def _told(row: Row) -> dict[str, Any]:
         "questions": int(row.figures.get("questions", 0)),
         "missing": int(row.figures.get("missing", 0)),
         "scale": row.shares.scale,
+        "parts": {name: shares.scale for name, shares in row.parts.items()},
         "figures": dict(row.figures),
     }
 
@@ -170,7 +187,9 @@ def _by_reading(path: Path) -> dict[str, tuple[list[str], list[list[float]], lis
 
 
 def _row(told: Mapping[str, Any], parts: Mapping[str, Any]) -> Row:
-    clusters, tops, bottoms = parts[told["name"]]
     bounds = {k: float("nan") if v is None else v for k, v in told["headline"].items()}
-    shares = Shares(np.array(tops), np.array(bottoms), clusters, told["scale"])
-    return Row(told["row"], told["n_voco"], Interval(**bounds), told["figures"], shares)
+    found = {}
+    for part, scale in ({"": told["scale"]} | told.get("parts", {})).items():
+        clusters, tops, bottoms = parts[_key(told["name"], part)]
+        found[part] = Shares(np.array(tops), np.array(bottoms), clusters, scale)
+    return Row(told["row"], told["n_voco"], Interval(**bounds), told["figures"], found.pop(""), found)

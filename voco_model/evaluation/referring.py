@@ -1,11 +1,12 @@
 """RefCOCO's files: objects of pictures, what people said to mean them, and their boxes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from voco_model.errors import VocoError
+from voco_model.evaluation.benchmark import Item
 from voco_model.evaluation.files import Record, as_object, as_records, found, read_json
 
 Box = tuple[float, float, float, float]
@@ -74,6 +75,14 @@ def _referred(ref: Record, images: dict[str, Record], annotations: dict[str, Rec
         (x, y, x + width, y + height),
         (image.need("width", int), image.need("height", int)),
     )
+
+
+def by_split(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """Answered questions of each split, in the order in which splits first come."""
+    out: dict[str, list[Item]] = {}
+    for item in items:
+        out.setdefault(item.question.category, []).append(item)
+    return out
 
 
 def first_box(text: str) -> Box | None:

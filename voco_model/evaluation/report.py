@@ -19,9 +19,13 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 640, 320, 50, 40
 
 
 def page(
-    outcomes: Sequence[Outcome], figures: Sequence[Figure], titles: Mapping[str, str], remarks: Sequence[str]
+    outcomes: Sequence[Outcome],
+    figures: Sequence[Figure],
+    titles: Mapping[str, str],
+    remarks: Sequence[str],
+    more: Sequence[tuple[str, Sequence[Sequence[str]]]] = (),
 ) -> str:
-    """The page's HTML."""
+    """The page's HTML; `more` are other tables, each with its title and its cells."""
     told = html.escape
     parts = ["<!doctype html><html lang=en><meta charset=utf-8>"]
     parts.append("<meta name=viewport content='width=device-width,initial-scale=1'><title>Evaluation</title>")
@@ -29,9 +33,11 @@ def page(
     for table in dict.fromkeys(each.table for each in figures):
         own = [each for each in figures if each.table == table]
         parts.append(f"<h2>{told(table)}</h2><div class=scroll>{_table(grid(own, titles))}</div>")
-    curve = [f for f in figures if f.metric == "mean" and f.n_voco]
+    curve = [f for f in figures if f.row == "VoCo" and f.metric == "mean" and f.n_voco]
     if curve:
         parts.append(f"<h2>Mean retention by the number of VoCo tokens, with its interval</h2>{_curve(curve)}")
+    for title, cells in more:
+        parts.append(f"<h2>{told(title)}</h2><div class=scroll>{_table(cells)}</div>")
     parts.append("<h2>To know</h2><ul>")
     parts.append("<li>In brackets: 95 % bootstrap intervals over pictures; retention's has the bounds' own in it.")
     parts += [f"<li>{told(remark)}" for remark in remarks]

@@ -31,6 +31,10 @@ class Result:
         """For intervals and comparisons."""
         return self.benchmark.shares(self.items)
 
+    def parts(self) -> dict[str, Shares]:
+        """The same of what else the tables show."""
+        return self.benchmark.parts(self.items)
+
 
 def scored(benchmark: Benchmark, questions: Sequence[Question], answers: Answers) -> Result:
     """Score one answer, or None, for each question."""

@@ -11,7 +11,7 @@ compared on the same draws. Everything is on the tables' scale.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, log2
 from statistics import NormalDist
 
 import numpy as np
@@ -123,12 +123,16 @@ def compare(
     else:
         beyond = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
         test, p_value = "paired bootstrap", min(1.0, 2 * (float(beyond) + 1) / (resamples + 1))
+    differing = _differing(first, second)
+    p_value = max(p_value, min(1.0, 0.5 ** (differing - 1)))  # a few pictures all one way may be chance yet
     decided = p_value < 1 - level
     verdict = (BETTER if difference.value > 0 else WORSE) if decided and difference.value else UNDECIDED
     items = len(first.clusters)
-    return Comparison(
-        difference, p_value, test, verdict, items, needed_items(difference.value, drawn, items, level)
-    )
+    needed = needed_items(difference.value, drawn, items, level)
+    if needed is not None and verdict == UNDECIDED:
+        enough = ceil(1 - log2(1 - level))  # of so many pictures that differ, all one way is beyond chance
+        needed = max(needed, ceil(items * enough / max(differing, 1)) if differing < enough else 0)
+    return Comparison(difference, p_value, test, verdict, items, needed)
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
@@ -206,6 +210,13 @@ def _draws(clusters: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
 def _bounded(value: float, drawn: np.ndarray, level: float) -> Interval:
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high), level)
+
+
+def _differing(first: Shares, second: Shares) -> int:
+    """Of how many pictures the two models' answers are worth different things."""
+    unlike = np.any(first.numerators != second.numerators, axis=1)
+    unlike |= np.any(first.denominators != second.denominators, axis=1)
+    return len({name for name, own in zip(first.clusters, unlike, strict=True) if own})
 
 
 def _independent_and_binary(first: Shares, second: Shares) -> bool:

@@ -3,7 +3,9 @@
 FOLDER/
   tables.json    every figure: table, row, n_voco, metric, value, low, high, the paper's
   tables.md      the same to read
-  report.html    the same with retention against the number of tokens drawn; needs no network
+  paper.md       the paper's tables in their own layout, ours beside; paper.json, paper/table_N.csv: as data
+  comparisons.*  the model against its bounds or the baselines, where that was asked for: .md, .json, .csv
+  report.html    all of it with retention against the number of tokens drawn; needs no network
   benchmarks/    what each benchmark's evaluation left, for paired comparisons
 """
 
@@ -13,7 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from voco_model.errors import VocoError
-from voco_model.evaluation import paper
+from voco_model.evaluation import beside, comparing, paper
+from voco_model.evaluation.beside import paper_tables
+from voco_model.evaluation.comparing import verdicts
 from voco_model.evaluation.outcome import ITEMS, LOWER, RESULT, SHARES, UPPER, VOCO, Outcome, Row, read_outcome
 from voco_model.evaluation.report import page
 from voco_model.evaluation.statistics import mean_retention, retention
@@ -25,12 +29,19 @@ SCORES, RETENTION = "scores", "retention, %"
 """The two tables; the metric of each figure is a benchmark's name, or `mean`."""
 MEAN = "mean"
 PAPER = "The paper's figures are Vicuna-7B's on the benchmarks' own pictures, whatever was asked here."
+ENDLESS = "A retention without an interval could be anything: its bounds cannot be told apart."
 ROWS = {UPPER: "upper bound", VOCO: "VoCo", LOWER: "lower bound"}
 
 
-def summarise(outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path) -> list[Figure]:
-    """Write `out` from several evaluations of one model, and the folders that they were read from."""
+def summarise(
+    outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path, against: Sequence[str] = ()
+) -> list[Figure]:
+    """Write `out` from several evaluations of one model, and the folders that they were read from.
+
+    against: what to compare the model with, `bounds` or `baselines` or both.
+    """
     _check(outcomes)
+    tables, found = paper_tables(outcomes), verdicts(outcomes, against)
     figures, remarks = figures_of(outcomes)
     titles = {outcome.benchmark: outcome.title for outcome in outcomes} | {MEAN: "mean"}
     with whole_folder(out) as folder:
@@ -38,7 +49,13 @@ def summarise(outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path) -
         text = markdown(figures, titles)
         noted = "".join(f"- {remark}\n" for remark in remarks)
         (folder / "tables.md").write_text(f"{text}\n{noted}".rstrip() + "\n", "utf-8")
-        (folder / "report.html").write_text(page(outcomes, figures, titles, remarks), "utf-8")
+        beside.write(tables, folder, remarks)
+        more = [(table.title, table.cells()) for table in tables]
+        if found:
+            comparing.write(found, folder)
+            more.insert(0, ("Comparisons", comparing.cells(found)))
+        remarks += [remark for table in tables for remark in table.remarks] + ([comparing.NOTE] if found else [])
+        (folder / "report.html").write_text(page(outcomes, figures, titles, remarks, more), "utf-8")
         for outcome, source in zip(outcomes, folders, strict=True):
             kept = folder / BENCHMARKS / outcome.benchmark
             kept.mkdir(parents=True)
@@ -68,9 +85,12 @@ def figures_of(outcomes: Sequence[Outcome]) -> tuple[list[Figure], list[str]]:
             why = f"the upper bound ({upper:.1f}) is not above the lower ({lower:.1f})"
             remarks.append(f"{outcome.title}: no retention, {why}")
     numbers = sorted({row.n_voco for outcome in apart for row in outcome.rows if row.row == VOCO and row.n_voco})
+    figures += [_mean(apart, n) for n in numbers if all(o.row(VOCO, n) for o in apart)]
+    if any(one.low is not None and not math.isfinite(one.low) for one in figures):
+        remarks.append(ENDLESS)
     if any(one.paper is not None for one in figures):
         remarks.append(PAPER)
-    return figures + [_mean(apart, n) for n in numbers if all(o.row(VOCO, n) for o in apart)], remarks
+    return figures, remarks
 
 
 def flat(figures: Sequence[Figure]) -> dict[str, float]:
@@ -92,8 +112,9 @@ def _check(outcomes: Sequence[Outcome]) -> None:
     names = [outcome.benchmark for outcome in outcomes]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise VocoError(f"two results of {twice}; give each benchmark's once")
-    for what in ("model", "upper"):
-        digests = {outcome.about.get(what): outcome for outcome in outcomes if outcome.about.get(what)}
+    asked = [(o, {k: o.about.get(k) for k in ("model", "upper")} | o.about.get("others", {})) for o in outcomes]
+    for what in dict.fromkeys(name for _, digests in asked for name in digests):
+        digests = {one[what]: outcome for outcome, one in asked if one.get(what)}
         if len(digests) > 1:
             (_, one), (_, other) = sorted(digests.items())[:2]
             raise VocoError(
@@ -102,22 +123,25 @@ def _check(outcomes: Sequence[Outcome]) -> None:
 
 
 def _in_order(outcome: Outcome) -> list[Row]:
-    return sorted(outcome.rows, key=lambda row: (list(ROWS).index(row.row), row.n_voco or 0))
+    """The upper bound, ours, the others, the lower bound."""
+    order = {UPPER: 0, VOCO: 1, LOWER: 3}
+    return sorted(outcome.rows, key=lambda row: (order.get(row.row, 2), row.n_voco or 0))
 
 
 def _score(outcome: Outcome, row: Row) -> Figure:
-    n_voco = row.n_voco if row.row == VOCO else None
+    n_voco = None if row.row in (UPPER, LOWER) else row.n_voco
+    if row.row not in ROWS:
+        return figure(SCORES, row.row, n_voco, outcome.benchmark, row.headline)
     known = {UPPER: paper.UPPER, LOWER: paper.LOWER}.get(row.row)
-    beside = (
-        paper.VOCO.get(outcome.benchmark, {}).get(n_voco or 0) if known is None else known.get(outcome.benchmark)
-    )
-    return figure(SCORES, ROWS[row.row], n_voco, outcome.benchmark, row.headline, beside)
+    theirs = paper.VOCO.get(outcome.benchmark, {}).get(n_voco or 0)
+    theirs = theirs if known is None else known.get(outcome.benchmark)
+    return figure(SCORES, ROWS[row.row], n_voco, outcome.benchmark, row.headline, theirs)
 
 
 def _retained(outcome: Outcome, row: Row) -> Figure:
     found = retention(row.shares, _bound(outcome, LOWER).shares, _bound(outcome, UPPER).shares)
-    beside = paper.retention(outcome.benchmark, row.n_voco or 0)
-    return figure(RETENTION, ROWS[VOCO], row.n_voco, outcome.benchmark, found, beside)
+    theirs = paper.retention(outcome.benchmark, row.n_voco or 0)
+    return figure(RETENTION, ROWS[VOCO], row.n_voco, outcome.benchmark, found, theirs)
 
 
 def _mean(outcomes: Sequence[Outcome], n_voco: int) -> Figure:
@@ -126,8 +150,8 @@ def _mean(outcomes: Sequence[Outcome], n_voco: int) -> Figure:
         row = outcome.row(VOCO, n_voco)
         assert row is not None
         parts.append((row.shares, _bound(outcome, LOWER).shares, _bound(outcome, UPPER).shares))
-    beside = paper.mean_retention([outcome.benchmark for outcome in outcomes], n_voco)
-    return figure(RETENTION, ROWS[VOCO], n_voco, MEAN, mean_retention(parts), beside)
+    theirs = paper.mean_retention([outcome.benchmark for outcome in outcomes], n_voco)
+    return figure(RETENTION, ROWS[VOCO], n_voco, MEAN, mean_retention(parts), theirs)
 
 
 def _bound(outcome: Outcome, name: str) -> Row:

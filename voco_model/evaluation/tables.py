@@ -1,18 +1,18 @@
 """Figures as tables: ours with their intervals, the paper's beside."""
 
+import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from voco_model.evaluation.statistics import Interval
 from voco_model.files import whole_file
 
 RETENTION = "retention, %"
 ACCURACY = "mean accuracy, %"
-PAPER = {1: 83.7, 128: 97.7}
-"""Average retention in the paper's tables (arXiv 2406.12275) by the number of VoCo tokens, on its benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -47,27 +47,42 @@ def show(figures: Sequence[Figure]) -> str:
 
 def _line(each: Figure) -> str:
     n = "" if each.n_voco is None else str(each.n_voco)
-    bounded = each.low is not None and each.high is not None and math.isfinite(each.low)
-    between = f"[{each.low:.1f}, {each.high:.1f}]" if bounded else ""
     paper = "" if each.paper is None else f"{each.paper:.1f}"
-    line = f"  {each.row:<28}{n:>4}  {each.metric:<22}{each.value:>8.1f}  {between:>18}{paper:>8}"
+    bounds = between(each.low, each.high).strip()
+    line = f"  {each.row:<28}{n:>4}  {each.metric:<22}{each.value:>8.1f}  {bounds:>18}{paper:>8}"
     return line.rstrip()
 
 
 def write(figures: Sequence[Figure], path: Path) -> None:
     """`tables.json`: a list of figures; a bound that is not known is null."""
-    entries = [
-        {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in e.items()}
-        for e in map(asdict, figures)
-    ]
+    write_json([asdict(each) for each in figures], path)
+
+
+def write_json(value: Any, path: Path) -> None:
+    """As JSON knows it: a number without end is null."""
     with whole_file(path) as file:
-        file.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(finite(value), indent=1) + "\n", encoding="utf-8")
+
+
+def write_csv(rows: Sequence[Sequence[Any]], path: Path) -> None:
+    """As a spreadsheet reads it; a number without end is an empty cell."""
+    with whole_file(path) as file, file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out, lineterminator="\n").writerows(finite(rows))
+
+
+def finite(value: Any) -> Any:
+    """None for each number without end."""
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def markdown(figures: Sequence[Figure], titles: Mapping[str, str]) -> str:
     """A table for each, metrics side by side, the paper's figures in rows of their own."""
     return "\n".join(
-        f"{table}\n\n{_grid([f for f in figures if f.table == table], titles)}"
+        f"{table}\n\n{aligned(grid([f for f in figures if f.table == table], titles))}"
         for table in dict.fromkeys(each.table for each in figures)
     )
 
@@ -90,12 +105,18 @@ def grid(figures: Sequence[Figure], titles: Mapping[str, str]) -> list[list[str]
 def _cell(one: Figure | None) -> str:
     if one is None:
         return ""
-    bounded = one.low is not None and one.high is not None and math.isfinite(one.low)
-    return f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" if bounded else f"{one.value:.1f}"
+    return f"{one.value:.1f}{between(one.low, one.high)}"
 
 
-def _grid(figures: Sequence[Figure], titles: Mapping[str, str]) -> str:
-    cells = grid(figures, titles)
+def between(low: float | None, high: float | None, decimals: int = 1) -> str:
+    """An interval as it stands behind its figure; nothing where it has no end."""
+    if low is None or high is None or not math.isfinite(low):
+        return ""
+    return f" [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Cells as a Markdown table, its head first, columns below each other."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

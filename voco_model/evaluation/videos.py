@@ -68,6 +68,11 @@ class VideoBenchmark(Benchmark):
         said = np.array([[float((item.detail or MALFORMED).right is not None)] for item in items])
         return Shares(scores, said, [item.question.group for item in items], 100.0)
 
+    def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
+        """The judge's mean score from 0 to 5."""
+        scores = np.array([[float((item.detail or MALFORMED).score)] for item in items])
+        return {"score": Shares(scores, np.ones_like(scores), [item.question.group for item in items])}
+
     def remarks(self) -> list[str]:
         return [self.judge.about]
 

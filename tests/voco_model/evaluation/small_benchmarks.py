@@ -27,6 +27,13 @@ def assistant(seed: int = 0, dtype: torch.dtype = torch.float64, **options) -> A
     return Assistant(made, VocoProcessor.for_model(made.config, byte_tokenizer(), template="short"))
 
 
+def baseline(n_voco: int = 1, **options) -> Assistant:
+    """Another model, such as one with compressor="avgpool"."""
+    torch.manual_seed(2)
+    made = model(n_voco=n_voco, dtype=torch.float32, **options)
+    return Assistant(made, VocoProcessor.for_model(made.config, byte_tokenizer(), template="short"))
+
+
 def gqa(folder: Path) -> Path:
     """Twelve questions about three pictures, those about one picture not side by side."""
     questions = {}

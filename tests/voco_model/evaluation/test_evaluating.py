@@ -53,6 +53,24 @@ def test_every_way_of_reading_is_written_and_read_back(place):
     assert {"gqa.voco_1.accuracy", "gqa.upper.headline", "gqa.lower.low", "gqa.voco_4.missing"} <= names.keys()
 
 
+def test_other_models_are_asked_the_same_and_stand_beside(place):
+    small.baseline(compressor="avgpool").save_pretrained(place / "avgpool")
+    small.baseline(2).save_pretrained(place / "two")
+    others = (("pool", place / "avgpool"), ("two", place / "two"))
+    outcome = evaluate_model(config(place, "others", n_voco=(1,), others=others))
+    assert [row.name for row in outcome.rows] == ["voco_1", "upper", "lower", "pool_1", "two_2"]
+    assert outcome.about["kinds"]["pool"]["compressor"] == "avgpool"
+    assert outcome.about["kinds"]["voco"]["n_voco"] == 4
+    assert set(outcome.about["others"]) == {"pool", "two"}
+    assert all(row.shares.clusters == outcome.rows[0].shares.clusters for row in outcome.rows)
+    assert (place / "others/answers/pool_1/answers.json").is_file()
+    assert read_outcome(place / "others").row("two", 2).figures == outcome.row("two", 2).figures
+    clips = evaluate_model(config(place, "other-clips", "msvd_qa", n_voco=(1,), others=others))
+    assert [row.name for row in clips.rows] == ["voco_1", "pool_1", "two_2"]
+    again = read_outcome(place / "other-clips").row("pool", 1)
+    assert interval(again.parts["score"]) == interval(clips.row("pool", 1).parts["score"])
+
+
 def test_the_official_answers_score_as_the_items_do(place):
     evaluate_model(config(place, "scored", n_voco=(2,), upper=None))
     outcome = read_outcome(place / "scored")
@@ -102,6 +120,9 @@ def test_a_result_that_cannot_be_read_is_named(place, tmp_path):
         ({"benchmark": "gqo"}, "no benchmark 'gqo'; known: .*gqa"),
         ({"n_voco": (0,)}, "n_voco is"),
         ({"limit": 0}, "limit is"),
+        ({"others": (("upper", "x"),)}, "is named 'upper'; give each a name of its own"),
+        ({"others": (("a b", "x"),)}, "is named 'a b'"),
+        ({"others": (("a", "x"), ("a", "y"))}, "is named 'a'"),
         ({"n_voco": (5,)}, "this model was trained with 4: choose 1 to 4"),
     ],
 )

@@ -10,8 +10,11 @@ from tests.voco_model.evaluation.writing import figures, llava, write
 from voco_model.errors import VocoError
 from voco_model.evaluation.benchmarks import by_name
 from voco_model.evaluation.cider import Cider
+from voco_model.evaluation.evaluating import questions_folder
 from voco_model.evaluation.ptb import tokens
 from voco_model.evaluation.referring import first_box, in_pixels, overlap
+from voco_model.evaluation.scoring import scored
+from voco_model.evaluation.statistics import interval
 
 
 def refcoco(folder):
@@ -49,6 +52,29 @@ def test_boxes(tmp_path):
         "refcoco_rec", tmp_path, write(tmp_path / "b.json", [{"sent_id": 2, "box": [0.5, 0.1, 0.75, 0.6]}])
     )
     assert (got["testB/accuracy"], got["testA/accuracy"], got["missing"]) == (100, 0, 2)
+
+
+def test_each_split_has_shares_of_its_own(tmp_path):
+    """testA: both boxes right. testB: wrong; CIDEr of a split counts how rare words are in that split alone."""
+    benchmark = by_name("refcoco_plus_rec")
+    assert benchmark.title == "RefCOCO+ REC"
+    result = scored(
+        benchmark, benchmark.load(refcoco(tmp_path)), ["[20, 20, 60, 60]", "[0.1, 0.2, 0.3, 0.6]", "?"]
+    )
+    assert {name: interval(own).value for name, own in result.parts().items()} == {"testA": 100, "testB": 0}
+    assert result.parts()["testA"].clusters == ["5", "5"]
+    described = by_name("refcocog_reg")
+    result = scored(described, described.load(tmp_path), ["Red ball.", "blue box"])
+    for split, own in result.parts().items():
+        assert interval(own).value == pytest.approx(100 * result.figures[f"{split}/CIDEr"])
+
+
+@pytest.mark.parametrize(("name", "folder"), [("refcocog", "refcocog"), ("refcoco_plus", "refcoco+")])
+def test_each_data_set_has_a_folder(tmp_path, name, folder):
+    (tmp_path / folder).mkdir()
+    assert (
+        questions_folder(tmp_path, f"{name}_rec") == questions_folder(tmp_path, f"{name}_reg") == tmp_path / folder
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,32 +2,14 @@
 
 import json
 
-import numpy as np
 import pytest
 
+from tests.voco_model.evaluation.made import outcome, shares
 from voco_model.errors import VocoError
 from voco_model.evaluation import paper
-from voco_model.evaluation.benchmark import Shares
-from voco_model.evaluation.outcome import ITEMS, LOWER, UPPER, VOCO, Outcome, Row
+from voco_model.evaluation.outcome import ITEMS, LOWER, UPPER, VOCO
 from voco_model.evaluation.statistics import interval, mean_retention, retention
 from voco_model.evaluation.summary import flat, outcomes_of, summarise
-
-
-def shares(right: int, of: int = 40) -> Shares:
-    """So many of 40 right, in an order that is not the same for all."""
-    marks = np.zeros((of, 1))
-    marks[np.random.default_rng(right).permutation(of)[:right]] = 1
-    return Shares(marks, np.ones((of, 1)), [f"p{k // 2}" for k in range(of)], 100.0)
-
-
-def outcome(name: str, title: str, right: dict[str, int], model: str = "m" * 64) -> Outcome:
-    rows = []
-    for key, n_right in right.items():
-        row, _, n = key.partition("_")
-        own = shares(n_right)
-        rows.append(Row(row, int(n) if n else None, interval(own), {"accuracy": n_right / 40}, own))
-    return Outcome(name, title, "accuracy", rows, {"model": model, "upper": "u" * 64, "read": 40})
-
 
 GQA = outcome("gqa", "GQA", {"voco_1": 20, "voco_8": 30, UPPER: 36, LOWER: 12})
 VQA = outcome("vqav2", "VQAv2", {"voco_1": 15, "voco_8": 25, UPPER: 30, LOWER: 10})
@@ -80,6 +62,14 @@ def test_bounds_that_lie_together_give_no_retention_and_say_so(tmp_path):
     assert not [f for f in figures if f.table == "retention, %" and f.metric == "pope"]
     assert {f.value for f in figures if f.metric == "mean" and f.n_voco == 8} == {75.0}
     assert "POPE: no retention, the upper bound (50.0)" in (tmp_path / "tables/tables.md").read_text()
+
+
+def test_a_retention_that_could_be_anything_says_so(tmp_path):
+    near = outcome("pope", "POPE", {"voco_1": 20, UPPER: 21, LOWER: 20})
+    (kept,) = [f for f in written(tmp_path, [near]) if f.metric == "pope" and f.table == "retention, %"]
+    assert kept.low == -float("inf")
+    assert "A retention without an interval could be anything" in (tmp_path / "tables/tables.md").read_text()
+    assert "A retention without an interval could be anything" in (tmp_path / "tables/paper.md").read_text()
 
 
 def test_the_mean_of_one_benchmark_is_its_own():

@@ -8,6 +8,7 @@ from voco_model.evaluation.benchmarks import by_name
 from voco_model.evaluation.judging import Case, Verdict
 from voco_model.evaluation.judging.offline import OfflineJudge, lemma, lemmas
 from voco_model.evaluation.scoring import scored
+from voco_model.evaluation.statistics import interval
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,9 @@ def test_verdicts_are_counted_as_the_protocol_counts_them(tmp_path):
     assert [result.figures[f"told/{name}"] for name in ("yes", "no", "malformed")] == [1, 2, 1]
     assert result.headline == pytest.approx(100 / 3)
     assert result.remarks == ["as told"]
+    score = interval(result.parts()["score"])
+    assert score.value == result.figures["told/score"], "5, 3, nothing, nothing"
+    assert 0 <= score.low < 2 < score.high <= 5
 
 
 def test_activitynets_own_figures_are_exact(tmp_path):

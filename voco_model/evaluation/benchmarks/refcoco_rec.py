@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, mean
+from voco_model.evaluation.benchmark import Benchmark, Figures, Item, Shares, mean
 from voco_model.evaluation.questions import Question
-from voco_model.evaluation.referring import FILES, Referred, first_box, in_pixels, objects, overlap
+from voco_model.evaluation.referring import FILES, Referred, by_split, first_box, in_pixels, objects, overlap
 
 ASK = "Please provide the bounding box coordinate of the region this sentence describes: {}."
 ENOUGH = 0.5
 
 
 class RefCocoRec(Benchmark):
-    title = "RefCOCO REC"
+    def __init__(self, data: str = "RefCOCO") -> None:
+        self.title = f"{data} REC"  # type: ignore[misc]
+
     files = FILES
     media_folders: ClassVar[tuple[str, ...]] = ("train2014", "images", "")
     id_fields = ("question_id", "sent_id")
@@ -31,15 +33,15 @@ class RefCocoRec(Benchmark):
         )
 
     def figures(self, items: Sequence[Item]) -> Figures:
-        splits: dict[str, list[float]] = {}
-        for item in items:
-            splits.setdefault(item.question.category, []).append(item.score)
         boxes = sum(first_box(item.read) is not None for item in items)
         return {
             "accuracy": mean([i.score for i in items], 100),
-            **{f"{split}/accuracy": mean(scores, 100) for split, scores in splits.items()},
+            **{f"{split}/accuracy": mean([i.score for i in own], 100) for split, own in by_split(items).items()},
             "boxes": float(boxes),
         }
+
+    def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
+        return {split: self.shares(own) for split, own in by_split(items).items()}
 
 
 def _questions(thing: Referred) -> list[Question]:

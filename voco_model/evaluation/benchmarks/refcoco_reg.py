@@ -11,13 +11,15 @@ from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, S
 from voco_model.evaluation.cider import Cider
 from voco_model.evaluation.ptb import tokens
 from voco_model.evaluation.questions import Question
-from voco_model.evaluation.referring import FILES, Referred, objects
+from voco_model.evaluation.referring import FILES, Referred, by_split, objects
 
 ASK = "Please provide a short description for this region: {}."
 
 
 class RefCocoReg(Benchmark):
-    title = "RefCOCO REG"
+    def __init__(self, data: str = "RefCOCO") -> None:
+        self.title = f"{data} REG"  # type: ignore[misc]
+
     headline = "CIDEr"
     headline_scale = 100.0
     files = FILES
@@ -43,15 +45,18 @@ class RefCocoReg(Benchmark):
 
     def figures(self, items: Sequence[Item]) -> Figures:
         """Over all, and of each split by itself: how rare words are is counted in the set that is scored."""
-        splits: dict[str, list[Item]] = {}
-        for item in items:
-            splits.setdefault(item.question.category, []).append(item)
-        own = {f"{split}/CIDEr": mean([i.score for i in _with_scores(part)]) for split, part in splits.items()}
+        own = {
+            f"{split}/CIDEr": mean([i.score for i in _with_scores(part)])
+            for split, part in by_split(items).items()
+        }
         return {"CIDEr": mean([i.score for i in items]), **own}
 
     def shares(self, items: Sequence[Item]) -> Shares:
         scores = np.array([[i.score] for i in items])
         return Shares(scores, np.ones_like(scores), [i.question.group for i in items], 100.0)
+
+    def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
+        return {split: self.shares(_with_scores(own)) for split, own in by_split(items).items()}
 
     def answer_list(self, value: Any, path: Path) -> Any:
         if isinstance(value, dict) and "predictions" in value:
