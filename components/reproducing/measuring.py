@@ -16,7 +16,8 @@ from data.world.speech import Pair
 from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.statistics import LEVEL, Interval, interval
 from voco_model.model import VocoForConditionalGeneration
-from voco_model.processing.processor import Item, VocoProcessor
+from voco_model.processing.batching import Item
+from voco_model.processing.processor import VocoProcessor
 from voco_model.processing.templates import IMAGE_TAGS
 
 SCENES_AT_ONCE = 16

@@ -14,7 +14,8 @@ from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.statistics import compare, interval
 from voco_model.evaluation.tables import ACCURACY, Figure, figure
 from voco_model.model import VocoForConditionalGeneration
-from voco_model.processing.processor import Item, VocoProcessor
+from voco_model.processing.batching import Item
+from voco_model.processing.processor import VocoProcessor
 from voco_model.training.recipe import Data, Objective, Optimiser, Recipe, Saving, Start, Variant
 from voco_model.training.run import train
 

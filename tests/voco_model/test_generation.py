@@ -7,7 +7,7 @@ from transformers.generation import StoppingCriteria
 
 from tests.voco_model.worlds import DECODERS, MIXED, model, rows
 from voco_model.errors import VocoError
-from voco_model.processing.processor import collate
+from voco_model.processing.batching import collate
 from voco_model.processing.sequence import Sequence
 from voco_model.segments import NO_IMAGE, Kind
 

@@ -31,6 +31,7 @@ def _parsed(raw: bytes, limits: Limits, deepest: int | None) -> Any:
     if len(raw) > limits.record_bytes:
         raise too_long(limits)
     if deepest is None and raw.count(b"[") + raw.count(b"{") > limits.depth:
+        _check_nul(raw)  # where it stands for a quote, a text's brackets only look like nesting
         extent = Extent()
         extent.follow(raw, 0, len(raw))
         deepest = extent.deepest
@@ -48,12 +49,16 @@ def _parsed(raw: bytes, limits: Limits, deepest: int | None) -> Any:
 
 def decode(raw: bytes) -> str:
     """A record's text; NUL and what is not UTF-8 are Faults that say where."""
-    if (nul := raw.find(b"\0")) >= 0:
-        raise Fault("nul", f"its byte {nul + 1} is NUL")
+    _check_nul(raw)
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
         raise Fault("bad_utf8", f"its byte {error.start + 1} is not UTF-8") from None
+
+
+def _check_nul(raw: bytes) -> None:
+    if (nul := raw.find(b"\0")) >= 0:
+        raise Fault("nul", f"its byte {nul + 1} is NUL")
 
 
 def too_long(limits: Limits) -> Fault:

@@ -19,7 +19,7 @@ from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.journal import Journal, question_key
 from voco_model.evaluation.questions import Question
 from voco_model.evaluation.showing import Shown, check_media, medium_of
-from voco_model.processing.processor import Item
+from voco_model.processing.batching import Item
 from voco_model.training.determinism import same_every_time
 
 Tell = Callable[[int, int], None]

@@ -10,8 +10,8 @@ from voco_model.assistant import Assistant
 from voco_model.cache import VocoCache
 from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.questions import Question
+from voco_model.processing.batching import Item
 from voco_model.processing.pictures import open_picture
-from voco_model.processing.processor import Item
 from voco_model.video import sample_frames
 
 Medium = tuple[str | None, str | None, bool, tuple[float, float] | None]

@@ -8,8 +8,8 @@ from PIL import Image
 
 from voco_model.assistant import Assistant
 from voco_model.errors import VocoError
+from voco_model.processing.batching import Item
 from voco_model.processing.pictures import open_picture
-from voco_model.processing.processor import Item
 from voco_model.processing.templates import IMAGE_TAGS
 from voco_model.video import sample_frames
 

@@ -10,18 +10,14 @@ from torch import Tensor
 from transformers import AutoProcessor, BatchFeature, CLIPImageProcessorPil, ProcessorMixin
 
 from voco_model import digest
-from voco_model.cache import VocoCache
 from voco_model.config import VocoConfig
 from voco_model.errors import VocoError
 from voco_model.pixels import Preparation, clip_preparation, room_for_bytes, value_table
+from voco_model.processing.batching import Item, Shelf, collate
 from voco_model.processing.pictures import ASPECTS, Source, open_picture, squares
-from voco_model.processing.sequence import IGNORE, INTEGERS, BlockShape, Sequence, write
-from voco_model.processing.templates import IMAGE_TAGS, Turn, template_named, turns_of
+from voco_model.processing.sequence import INTEGERS, BlockShape, Coded, Sequence, code, write
+from voco_model.processing.templates import IMAGE_TAGS, Piece, Turn, template_named, turns_of
 from voco_model.processing.tokenizer import voco_id
-from voco_model.segments import NO_IMAGE, Kind
-
-Item = Source | VocoCache | list[Source]
-"""One image tag's content: a picture, a cache, or the frames of a video."""
 
 
 class VocoProcessor(ProcessorMixin):
@@ -80,10 +76,10 @@ class VocoProcessor(ProcessorMixin):
     def first_place(self, template: str | None = None) -> int:
         """The position of the first image's first VoCo token in a conversation that begins with an image."""
         shape = self.block_shape(self.n_voco, from_cache=False)
-        pieces = template_named(template or self.template).pieces(
-            [Turn("user", IMAGE_TAGS[0])], self.tokenizer.eos_token
-        )
-        row = write(pieces, self.tokenizer, iter([[(0, shape)]]), bos_is_prefix=True)
+        template_used = template_named(template or self.template)
+        pieces = list(template_used.pieces([Turn("user", IMAGE_TAGS[0])], self.tokenizer.eos_token))
+        coded = code([pieces], self.tokenizer)
+        row = write(pieces, coded, self.tokenizer, iter([[(0, shape)]]), bos_is_prefix=True)
         before = row.images.index(0)
         return before + self.n_vision if self.positions == "layout" else before
 
@@ -154,10 +150,14 @@ class VocoProcessor(ProcessorMixin):
         images = [[] for _ in conversations] if images is None else images
         if len(images) != len(conversations):
             raise VocoError(f"{len(conversations)} conversations, but {len(images)} lists of images")
-        shelf = _Shelf(self, n_voco, pixels_as_bytes)
-        rows = []
-        for number, (conversation, items) in enumerate(zip(conversations, images, strict=True)):
-            rows.append(self._row(number, conversation, items, shelf, template, labels))
+        shelf = Shelf(self, n_voco, pixels_as_bytes)
+        asked = enumerate(zip(conversations, images, strict=True))
+        pieces = [self._pieces(n, conversation, items, template, labels) for n, (conversation, items) in asked]
+        coded = code(pieces, self.tokenizer)
+        rows = [
+            self._row(number, *of_row, shelf, coded)
+            for number, of_row in enumerate(zip(pieces, images, strict=True))
+        ]
         truncated = [
             self._fit(number, row, self.window if max_length is None else max_length, truncation)
             for number, row in enumerate(rows)
@@ -166,15 +166,9 @@ class VocoProcessor(ProcessorMixin):
         shelf.fill(batch)
         return BatchFeature(batch | {"truncated": torch.tensor(truncated)} if return_truncated else batch)
 
-    def _row(
-        self,
-        number: int,
-        conversation: Any,
-        items: Seq[Item],
-        shelf: "_Shelf",
-        template: str | None,
-        labels: bool,
-    ) -> Sequence:
+    def _pieces(
+        self, number: int, conversation: Any, items: Seq[Item], template: str | None, labels: bool
+    ) -> list[Piece]:
         where = f"conversation {number}"
         turns = turns_of(conversation, where)
         if labels and turns[-1].role != "assistant":
@@ -182,10 +176,12 @@ class VocoProcessor(ProcessorMixin):
         n_tags = _count_tags(turns)
         if n_tags != len(items):
             raise VocoError(f"{where}: {n_tags} image tags ({IMAGE_TAGS[0]}), but {len(items)} images were given")
-        pieces = template_named(template or self.template).pieces(turns, self.tokenizer.eos_token)
+        return list(template_named(template or self.template).pieces(turns, self.tokenizer.eos_token))
+
+    def _row(self, number: int, pieces: Seq[Piece], items: Seq[Item], shelf: Shelf, coded: Coded) -> Sequence:
         shelf.open_row()
-        blocks = (shelf.blocks(item, f"{where}, image {k}") for k, item in enumerate(items))
-        return write(pieces, self.tokenizer, blocks, bos_is_prefix=bool(items))
+        blocks = (shelf.blocks(item, f"conversation {number}, image {k}") for k, item in enumerate(items))
+        return write(pieces, coded, self.tokenizer, blocks, bos_is_prefix=bool(items))
 
     def _fit(self, number: int, row: Sequence, most: int, truncation: bool) -> bool:
         before = len(row)
@@ -204,91 +200,6 @@ class VocoProcessor(ProcessorMixin):
         suffix = self.vision_suffix_ids if shown else []
         voco = [voco_id(self.tokenizer)] * n_voco if n_voco else []
         return BlockShape(array(INTEGERS, [pad]) * (shown - len(suffix)) + array(INTEGERS, suffix), voco)
-
-
-class _Shelf:
-    """The batch's images: each distinct one once, whoever shows it."""
-
-    def __init__(self, processor: VocoProcessor, n_voco: int | None, as_bytes: bool) -> None:
-        self.processor, self.as_bytes = processor, as_bytes
-        self.n_voco = processor.n_voco if n_voco is None else n_voco
-        if not min(1, processor.n_voco) <= self.n_voco <= processor.n_voco:
-            raise VocoError(f"n_voco is {self.n_voco}; this model takes 1 to {processor.n_voco}")
-        self.squares: list[Any] = []
-        self.caches: list[VocoCache] = []
-        self.known: dict[Any, list[list[int]]] = {}
-        self.in_row: dict[Any, int] = {}
-        self.kept_alive: list[Item] = []
-
-    def open_row(self) -> None:
-        """Within a row, each showing of an image needs a number of its own."""
-        self.in_row = {}
-
-    def blocks(self, item: Item, where: str) -> list[tuple[int, BlockShape]]:
-        """The image numbers and shapes of an item's blocks."""
-        key = item if isinstance(item, str | bytes) else str(item) if hasattr(item, "__fspath__") else id(item)
-        self.kept_alive.append(item)
-        showing = self.in_row.get(key, 0)
-        self.in_row[key] = showing + 1
-        copies = self.known.setdefault(key, [])
-        if showing == len(copies):
-            copies.append(self._take(item, where))
-        return [(number, self._shape(number)) for number in copies[showing]]
-
-    def _take(self, item: Item, where: str) -> list[int]:
-        if isinstance(item, VocoCache):
-            first, parts = len(self.caches), item.split()
-            self.caches += parts
-        else:
-            first = len(self.squares)
-            frames = item if isinstance(item, list) else [item]
-            parts = [square for frame in frames for square in self.processor.squares(frame, where)]
-            self.squares += parts
-        if self.squares and self.caches:
-            raise VocoError(f"{where}: a batch takes pictures or caches, not both; compress the pictures first")
-        return list(range(first, first + len(parts)))
-
-    def _shape(self, number: int) -> BlockShape:
-        n_voco = min(self.n_voco, self.caches[number].n_tokens) if self.caches else self.n_voco
-        return self.processor.block_shape(n_voco, from_cache=bool(self.caches))
-
-    def fill(self, batch: dict[str, Any]) -> None:
-        """Add the images that the rows still show after truncation, renumbered without gaps."""
-        shown = [n for n in batch["images"].unique().tolist() if n != NO_IMAGE]
-        if not shown:
-            return
-        renumber = torch.full((max(shown) + 1,), NO_IMAGE)
-        renumber[shown] = torch.arange(len(shown))
-        here = batch["images"] != NO_IMAGE
-        batch["images"][here] = renumber[batch["images"][here]]
-        if self.caches:
-            batch["voco_caches"] = [self.caches[n] for n in shown]
-        else:
-            batch["pixel_values"] = self.processor.pixels([self.squares[n] for n in shown], self.as_bytes)
-
-
-def collate(rows: list[Sequence], pad_id: int, padding_side: str, labels: bool) -> dict[str, Any]:
-    """Rows of unequal lengths as tensors, padded on one side."""
-    if padding_side not in ("left", "right"):
-        raise VocoError(f"padding_side is '{padding_side}'; choose left or right")
-    length = max((len(row) for row in rows), default=0)
-
-    def padded(name: str, filler: int) -> Tensor:
-        out = torch.full((len(rows), length), filler)
-        for k, row in enumerate(rows):
-            start = length - len(row) if padding_side == "left" else 0
-            out[k, start : start + len(row)] = torch.from_numpy(np.asarray(getattr(row, name), dtype=np.int64))
-        return out
-
-    batch = {
-        "input_ids": padded("ids", pad_id),
-        "kinds": padded("kinds", Kind.PAD),
-        "images": padded("images", NO_IMAGE),
-    }
-    batch["attention_mask"] = (batch["kinds"] != Kind.PAD).long()
-    if labels:
-        batch["labels"] = padded("labels", IGNORE)
-    return batch
 
 
 def _count_tags(turns: Seq[Turn]) -> int:

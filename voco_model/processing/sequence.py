@@ -1,7 +1,7 @@
 """One conversation as a sequence of tokens, each with its kind, its image and its label."""
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,49 +79,75 @@ class BlockShape:
     voco_ids: Seq[int]
 
 
+Coded = Mapping[str, tuple[list[int], list[tuple[int, int]]]]
+"""A text's tokens, and the characters that each of them covers."""
+
+
+def code(rows: Iterable[Seq[Piece]], tokenizer: Any) -> Coded:
+    """All texts of several rows' pieces at once: a tokenizer takes a batch in a fraction of its texts' time."""
+    texts = list(dict.fromkeys("".join(p.text for p in run) for pieces in rows for run in _runs(pieces) if run))
+    texts = [text for text in texts if text]
+    if not texts:
+        return {}
+    coded = tokenizer(
+        texts, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, verbose=False
+    )
+    return dict(zip(texts, zip(coded["input_ids"], coded["offset_mapping"], strict=True), strict=True))
+
+
+def _runs(pieces: Seq[Piece]) -> Iterator[list[Text]]:
+    """Adjoining texts: each run is tokenized as the one text that it is."""
+    run: list[Text] = []
+    for piece in pieces:
+        if isinstance(piece, Text):
+            run.append(piece)
+        else:
+            yield run
+            run = []
+    yield run
+
+
 def write(
-    pieces: Iterable[Piece],
+    pieces: Seq[Piece],
+    coded: Coded,
     tokenizer: Any,
     blocks: Iterator[list[tuple[int, BlockShape]]],
     bos_is_prefix: bool,
 ) -> Sequence:
-    """Tokenize the pieces; `blocks` yields, for each picture's place, its (image number, shape) list."""
+    """Pieces as a row; `blocks` yields, for each picture's place, its (image number, shape) list."""
     sequence = Sequence()
     if tokenizer.bos_token_id is not None:
         sequence.add([tokenizer.bos_token_id], Kind.PREFIX if bos_is_prefix else Kind.TEXT)
-    pending: list[Text] = []
-    for piece in pieces:
-        if isinstance(piece, Text):
-            pending.append(piece)
-            continue
-        _write_text(sequence, pending, tokenizer)
-        pending = []
+    others = (piece for piece in pieces if not isinstance(piece, Text))
+    for run in _runs(pieces):
+        _write_text(sequence, run, coded)
+        piece = next(others, None)
         if isinstance(piece, Picture):
             for number, shape in next(blocks):
                 sequence.add(shape.vision_ids, Kind.VISION, number)
                 sequence.add(shape.voco_ids, Kind.VOCO, number)
         elif isinstance(piece, Control):
             sequence.add([_control_id(tokenizer, piece.token)], Kind.TEXT, answer=piece.answer)
-    _write_text(sequence, pending, tokenizer)
     return sequence
 
 
-def _write_text(sequence: Sequence, pieces: list[Text], tokenizer: Any) -> None:
-    """Tokenize adjoining pieces as the one text that they are; a token with any of an answer in it is learned."""
+def _write_text(sequence: Sequence, pieces: list[Text], coded: Coded) -> None:
+    """Adjoining pieces; a token with any of an answer in it is learned."""
     text = "".join(piece.text for piece in pieces)
     if not text:
         return
-    coded = tokenizer(
-        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, verbose=False
-    )
+    ids, offsets = coded[text]
+    if not any(piece.answer for piece in pieces):
+        sequence.add(ids, Kind.TEXT)
+        return
     learned = np.zeros(len(text) + 1, dtype=np.int64)  # how many characters of answers stand before each
     at = 0
     for piece in pieces:
         learned[at + 1 : at + len(piece.text) + 1] = piece.answer
         at += len(piece.text)
     learned = learned.cumsum()
-    starts, ends = np.array(coded["offset_mapping"], dtype=np.int64).reshape(-1, 2).T
-    sequence.add_marked(coded["input_ids"], learned[ends] > learned[starts])
+    starts, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
+    sequence.add_marked(ids, learned[ends] > learned[starts])
 
 
 def _control_id(tokenizer: Any, token: str) -> int:

@@ -120,6 +120,12 @@ def test_a_cut_array_gives_all_that_was_whole_and_one_fault(tmp_path, rows, chun
     assert (fault.code, fault.line) == ("truncated", survivors + 1)
 
 
+def test_a_quote_struck_out_before_many_brackets_is_a_nul(tmp_path):
+    row = json.dumps({"id": 0, "note": "{" * 100}).encode()
+    (fault,) = read(tmp_path, lines(b"{\0" + row[2:]), "llava_instruct", 1)
+    assert fault.code == "nul"
+
+
 @quick
 @given(st.lists(row, min_size=3, max_size=8), chunks, st.data())
 def test_a_byte_struck_out_costs_one_record_of_lines(tmp_path, rows, chunk, data):
