@@ -33,6 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     import shutil
+    from datetime import UTC, datetime
     from functools import cache
 
     from pipelines.commands.loading import quiet
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     opened = cache(open_model)
     outcomes = [evaluate_model(config, _progress(config.benchmark), opened) for config in configs]
     tables = options.out / "tables"
-    summarise(outcomes, [config.out for config in configs], tables)
+    summarise(outcomes, [config.out for config in configs], tables, datetime.now(UTC))
     shutil.rmtree(kept, ignore_errors=True)
     print((tables / "tables.md").read_text("utf-8").rstrip())
     print(f"\nreport    {tables / 'report.html'}")

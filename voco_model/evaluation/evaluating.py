@@ -6,7 +6,6 @@ The bounds are one model, trained with its vision tokens in sight: reading them 
 through the rule, which it never learned, the lower.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,9 +17,11 @@ from voco_model.errors import VocoError
 from voco_model.evaluation.answering import Asking, Reading, Tell, answer_all
 from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.benchmarks import by_name
+from voco_model.evaluation.looks import Looks, look
 from voco_model.evaluation.outcome import ANSWERS, LOWER, UPPER, VOCO, Outcome, Row, write_items
-from voco_model.evaluation.questions import Question
+from voco_model.evaluation.questions import Question, chosen
 from voco_model.evaluation.scoring import Result, scored
+from voco_model.evaluation.showing import Shown
 from voco_model.files import whole_folder
 
 NO_BOUNDS = "no bounds: these are trained on pictures, the questions are about clips"
@@ -68,7 +69,8 @@ def evaluate_model(
     """
     benchmark = by_name(config.benchmark)
     root = questions_folder(config.data, config.benchmark)
-    questions = chosen(benchmark.load(root), config.limit)
+    every = benchmark.load(root)
+    questions = chosen(every, config.limit)
     bounded = config.upper is not None and not all(question.video for question in questions)
     share = 1 / 2 if bounded else 1.0
 
@@ -76,7 +78,11 @@ def evaluate_model(
         return lambda done, total: tell(int(before * total + share * done), total)
 
     plan = [(VOCO, Reading.rule(n)) for n in config.n_voco or (None,)]
-    results, digest = _read(config, opened(config.model), benchmark, questions, root, plan, part(0))
+    assistant = opened(config.model)
+    results, digest = _read(config, assistant, benchmark, questions, root, plan, part(0))
+    _, most, shown = max(results, key=lambda result: result[1] or 0)
+    looks = look(assistant, Shown(assistant, benchmark, root, config.asking.frames), every, shown, most or 1)
+    del assistant  # before the bounds' model takes its place
     about = {"model": digest, "asking": asdict(config.asking), "limit": config.limit, "read": len(questions)}
     if bounded and config.upper is not None:
         bounds = [(UPPER, Reading.causal()), (LOWER, Reading.rule())]
@@ -92,6 +98,7 @@ def evaluate_model(
         benchmark,
         questions,
         outcome,
+        looks,
         {r.name: one for r, (*_, one) in zip(rows, results, strict=True)},
     )
     return outcome
@@ -120,10 +127,16 @@ def _read(
 
 
 def _write(
-    out: Path, benchmark: Benchmark, questions: Sequence[Question], outcome: Outcome, results: dict[str, Result]
+    out: Path,
+    benchmark: Benchmark,
+    questions: Sequence[Question],
+    outcome: Outcome,
+    looks: Looks,
+    results: dict[str, Result],
 ) -> None:
     with whole_folder(out) as folder:
         outcome.write(folder)
+        looks.write(folder)
         write_items(folder, results)
         for name, result in results.items():
             given = [item.answer for item in result.items]
@@ -136,20 +149,3 @@ def questions_folder(data: Path, name: str) -> Path:
         if (data / known).is_dir():
             return data / known
     return data
-
-
-def chosen(questions: Sequence[Question], limit: int | None) -> Sequence[Question]:
-    """Questions about whole pictures, since figures such as MME's accuracy+ are of pairs; in the file's order."""
-    if limit is None or limit >= len(questions):
-        return questions
-    sizes: dict[str, int] = {}
-    for question in questions:
-        sizes[question.group] = sizes.get(question.group, 0) + 1
-    taken: set[str] = set()
-    left = limit
-    for group in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        if sizes[group] > left and taken:
-            break
-        taken.add(group)
-        left -= sizes[group]
-    return [question for question in questions if question.group in taken]

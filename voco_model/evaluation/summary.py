@@ -3,33 +3,41 @@
 FOLDER/
   tables.json    every figure: table, row, n_voco, metric, value, low, high, the paper's
   tables.md      the same to read
-  report.html    the same with retention against the number of tokens drawn; needs no network
+  report.html    the same with curves, bars, answers, attention, a probe, the run's identity; needs no network
   benchmarks/    what each benchmark's evaluation left, for paired comparisons
 """
 
 import math
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from voco_model.errors import VocoError
 from voco_model.evaluation import paper
+from voco_model.evaluation.kinds import Kind, kinds_of
+from voco_model.evaluation.looks import read_looks
 from voco_model.evaluation.outcome import ITEMS, LOWER, RESULT, SHARES, UPPER, VOCO, Outcome, Row, read_outcome
-from voco_model.evaluation.report import page
+from voco_model.evaluation.report import page, widest
 from voco_model.evaluation.statistics import mean_retention, retention
-from voco_model.evaluation.tables import Figure, figure, markdown, write
+from voco_model.evaluation.tables import RETENTION, Figure, figure, markdown, write
 from voco_model.files import whole_folder
 
-BENCHMARKS = "benchmarks"
-SCORES, RETENTION = "scores", "retention, %"
-"""The two tables; the metric of each figure is a benchmark's name, or `mean`."""
+BENCHMARKS, REPORT = "benchmarks", "report.html"
+SCORES = "scores"
+"""The table beside retention's; the metric of each figure is a benchmark's name, or `mean`."""
 MEAN = "mean"
 PAPER = "The paper's figures are Vicuna-7B's on the benchmarks' own pictures, whatever was asked here."
 ROWS = {UPPER: "upper bound", VOCO: "VoCo", LOWER: "lower bound"}
 
 
-def summarise(outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path) -> list[Figure]:
-    """Write `out` from several evaluations of one model, and the folders that they were read from."""
+def summarise(
+    outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path, made: datetime | None = None
+) -> list[Figure]:
+    """Write `out` from several evaluations of one model, and the folders that they were read from.
+
+    made: when the run was, for the report; without it the same results give the same bytes.
+    """
     _check(outcomes)
     figures, remarks = figures_of(outcomes)
     titles = {outcome.benchmark: outcome.title for outcome in outcomes} | {MEAN: "mean"}
@@ -38,13 +46,26 @@ def summarise(outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path) -
         text = markdown(figures, titles)
         noted = "".join(f"- {remark}\n" for remark in remarks)
         (folder / "tables.md").write_text(f"{text}\n{noted}".rstrip() + "\n", "utf-8")
-        (folder / "report.html").write_text(page(outcomes, figures, titles, remarks), "utf-8")
+        seen = [(outcome, read_looks(source)) for outcome, source in zip(outcomes, folders, strict=True)]
+        behind = [(outcome, looks) for outcome, looks in seen if looks is not None]
+        when = None if made is None else f"{made.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        html = page(outcomes, figures, titles, remarks, behind, _kinds(outcomes, folders), when)
+        (folder / REPORT).write_text(html, "utf-8")
         for outcome, source in zip(outcomes, folders, strict=True):
             kept = folder / BENCHMARKS / outcome.benchmark
             kept.mkdir(parents=True)
             for name in (RESULT, ITEMS, SHARES):
                 shutil.copyfile(source / name, kept / name)
     return figures
+
+
+def _kinds(outcomes: Sequence[Outcome], folders: Sequence[Path]) -> dict[str, list[Kind]]:
+    """Each benchmark's types of question, by the rows that the report draws."""
+    found = {}
+    for outcome, folder in zip(outcomes, folders, strict=True):
+        row = widest(outcome)
+        found[outcome.benchmark] = kinds_of(folder, [*([row.name] if row else []), UPPER, LOWER])
+    return found
 
 
 def outcomes_of(tables: Path) -> dict[str, Outcome]:
