@@ -107,7 +107,7 @@ class Assistant:
                 digests.extend(self.processor.digests(some))
                 yield self.processor.pixels(some)
 
-        parts = list(self.model.compress_chunks(pixels(), n_voco, digests, **self._where()))
+        parts = list(self.model.compress_chunks(pixels(), n_voco, digests, **self.where()))
         if not parts:
             raise VocoError("the video gave no frames to compress")
         return VocoCache.concat(parts)
@@ -119,17 +119,17 @@ class Assistant:
     def compress_apart(self, squares: list[Image.Image], n_voco: int | None = None) -> list[VocoCache]:
         """A cache for each square, as `compress` makes one of a picture alone, but of many at once."""
         digests = self.processor.digests(squares)
-        return self.model.compress_apart(self.processor.pixels(squares), n_voco, digests, **self._where())
+        return self.model.compress_apart(self.processor.pixels(squares), n_voco, digests, **self.where())
 
     def _compress(self, squares: list[Image.Image], n_voco: int | None) -> VocoCache:
         return self.model.compress(
             self.processor.pixels(squares),
             n_voco,
             self.processor.digests(squares),
-            **self._where(),
+            **self.where(),
         )
 
-    def _where(self) -> dict[str, Any]:
+    def where(self) -> dict[str, Any]:
         """The place that a conversation's first image has, and what it sees before it."""
         return {"place": self.processor.first_place(), "prefix_ids": self.processor.prefix_ids}
 

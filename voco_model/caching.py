@@ -119,7 +119,7 @@ class VocoCaching:
         gap: int,
     ) -> VocoCache:
         """`gap`: positions between an image's last token and the next one's first."""
-        batch = self._image_rows(len(pixels), n_voco, prefix_ids, place, gap)
+        batch = self.image_rows(len(pixels), n_voco, prefix_ids, place, gap)
         embeds = self.embed_images(pixels.to(self.device), n_voco)
         compressed = compress(self.decoder, batch, lambda at: self.embed(at, embeds))
         blocks = digests or [digest.of_pixels(p) for p in pixels]
@@ -136,7 +136,7 @@ class VocoCaching:
             prefix=tuple(prefix_ids),
         )
 
-    def _image_rows(self, n: int, n_voco: int, prefix_ids: list[int], place: int, gap: int) -> Batch:
+    def image_rows(self, n: int, n_voco: int, prefix_ids: list[int], place: int, gap: int) -> Batch:
         """One row `prefix | vision | VoCo` for each image, at the positions of its place."""
         n_prefix, n_vision = len(prefix_ids), self.config.n_vision
         kinds = [Kind.PREFIX] * n_prefix + [Kind.VISION] * n_vision + [Kind.VOCO] * n_voco

@@ -47,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     import shutil
+    from datetime import UTC, datetime
     from functools import lru_cache
 
     from pipelines.commands.loading import quiet
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     opened = lru_cache(maxsize=2)(open_model)  # the model and its bounds; more would not fit beside each other
     outcomes = [evaluate_model(config, _progress(config.benchmark), opened) for config in configs]
     tables = options.out / "tables"
-    summarise(outcomes, [config.out for config in configs], tables, against)
+    summarise(outcomes, [config.out for config in configs], tables, against, made=datetime.now(UTC))
     shutil.rmtree(kept, ignore_errors=True)
     print((tables / "tables.md").read_text("utf-8").rstrip())
     for verdict in verdicts(outcomes, against):

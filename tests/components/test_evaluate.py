@@ -54,6 +54,9 @@ def test_from_answers_to_tables(place):
     found = summarise.step(Job("summarise", {}, inputs, {"tables": tables}, place / "work"))
     assert [path.name for path in found.reports] == ["report.html", "tables.md", "tables.json", "paper.md"]
     assert all(path.is_file() for path in found.reports)
+    page = found.reports[0].read_text()
+    assert page.count("class='card") == 3 + 3, "nothing is right, three of each benchmark are wrong"
+    assert "GQA, read from 4 VoCo tokens" in page
     assert {entry["metric"] for entry in json.loads((tables / "tables.json").read_text())} >= {"gqa", "msvd_qa"}
 
 

@@ -1,6 +1,5 @@
 """The Data Docs pages in a real browser, without a network: they are laid out and say what failed."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,14 +7,11 @@ import pytest
 from PIL import Image
 
 from components.validate import ValidateConfig, ValidationOutcome, validate
+from tests.browser import FLAGS, browser
 from tests.data.manifests import changed, sha, write
 
 pytestmark = pytest.mark.integration
-BROWSERS = ("chromium-headless-shell", "chromium")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1200,1400",
-)  # fmt: skip
+SIZE = "--window-size=1200,1400"
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +24,7 @@ def outcome(tmp_path_factory) -> ValidationOutcome:
 
 def opened(page: Path, folder: Path, *options: str) -> str:
     """What the browser makes of a page."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("no browser here: chromium is missing; `.ci/packages` installs it")
-    command = [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", *options, page.as_uri()]
+    command = [browser(), *FLAGS, SIZE, f"--user-data-dir={folder / 'profile'}", *options, page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -31,7 +31,9 @@ def test_all_benchmarks_in_one_command(place, capsys):
     assert code == 0
     assert "| GQA" in printed
     assert "MSVD-QA" in printed
-    assert (place / "all/tables/report.html").is_file()
+    page = (place / "all/tables/report.html").read_text()
+    for told in ("Where VoCo tokens look", "MSVD-QA, read from 4 VoCo tokens", "data:image/jpeg", " UTC"):
+        assert told in page
     assert not (place / "all/.answers").exists()
 
 

@@ -7,7 +7,6 @@ through the rule, which it never learned, the lower. Other models, such as the b
 questions and read as they were trained.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,9 +20,11 @@ from voco_model.errors import VocoError
 from voco_model.evaluation.answering import Asking, Reading, Tell, answer_all
 from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.benchmarks import by_name
+from voco_model.evaluation.looks import Looks, look
 from voco_model.evaluation.outcome import ANSWERS, LOWER, UPPER, VOCO, Outcome, Row, write_items
-from voco_model.evaluation.questions import Question
+from voco_model.evaluation.questions import Question, chosen
 from voco_model.evaluation.scoring import Result, scored
+from voco_model.evaluation.showing import Shown
 from voco_model.files import whole_folder
 
 OWN = (VOCO, UPPER, LOWER)
@@ -81,7 +82,8 @@ def evaluate_model(
     """
     benchmark = by_name(config.benchmark)
     root = questions_folder(config.data, config.benchmark)
-    questions = chosen(benchmark.load(root), config.limit)
+    every = benchmark.load(root)
+    questions = chosen(every, config.limit)
     bounded = config.upper is not None and not all(question.video for question in questions)
     models = [(VOCO, config.model), *([(UPPER, config.upper)] if bounded and config.upper else []), *config.others]
 
@@ -96,7 +98,13 @@ def evaluate_model(
         plan = _plan(name, config, assistant)
         found, digests[name] = _read(config, assistant, benchmark, questions, root, plan, part(number))
         about["kinds"][name] = kind_of(assistant)
+        if name == VOCO:
+            _, most, shown = max(found, key=lambda result: result[1] or 0)
+            looks = look(
+                assistant, Shown(assistant, benchmark, root, config.asking.frames), every, shown, most or 1
+            )
         results += found
+        del assistant  # before the next model takes its place
     about |= {"model": digests.pop(VOCO)} | ({"upper": digests.pop(UPPER)} if UPPER in digests else {})
     about |= {"others": digests} if digests else {}
     rows = [Row.of(row, n, result) for row, n, result in results]
@@ -109,6 +117,7 @@ def evaluate_model(
         benchmark,
         questions,
         outcome,
+        looks,
         {r.name: one for r, (*_, one) in zip(rows, results, strict=True)},
     )
     return outcome
@@ -159,10 +168,16 @@ def _read(
 
 
 def _write(
-    out: Path, benchmark: Benchmark, questions: Sequence[Question], outcome: Outcome, results: dict[str, Result]
+    out: Path,
+    benchmark: Benchmark,
+    questions: Sequence[Question],
+    outcome: Outcome,
+    looks: Looks,
+    results: dict[str, Result],
 ) -> None:
     with whole_folder(out) as folder:
         outcome.write(folder)
+        looks.write(folder)
         write_items(folder, results)
         for name, result in results.items():
             given = [item.answer for item in result.items]
@@ -176,20 +191,3 @@ def questions_folder(data: Path, name: str) -> Path:
         if (data / known).is_dir():
             return data / known
     return data
-
-
-def chosen(questions: Sequence[Question], limit: int | None) -> Sequence[Question]:
-    """Questions about whole pictures, since figures such as MME's accuracy+ are of pairs; in the file's order."""
-    if limit is None or limit >= len(questions):
-        return questions
-    sizes: dict[str, int] = {}
-    for question in questions:
-        sizes[question.group] = sizes.get(question.group, 0) + 1
-    taken: set[str] = set()
-    left = limit
-    for group in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        if sizes[group] > left and taken:
-            break
-        taken.add(group)
-        left -= sizes[group]
-    return [question for question in questions if question.group in taken]

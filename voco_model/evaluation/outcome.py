@@ -4,6 +4,7 @@ FOLDER/
   result.json       every figure, the headline with its interval, for each way of reading
   items.parquet     every question with its answer and what that is worth
   shares.parquet    the headline's parts, for intervals, retention and paired comparisons
+  looks.json        answers with their pictures, attention, a probe: what a report shows beside figures
   answers/READING/  the answers in the form that the official scorer or server takes
 """
 

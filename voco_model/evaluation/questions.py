@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,3 +65,20 @@ def with_options(text: str, options: dict[str, str]) -> str:
 
 def lettered(options: list[str]) -> dict[str, str]:
     return dict(zip(LETTERS, options, strict=False))
+
+
+def chosen(questions: Sequence[Question], limit: int | None) -> Sequence[Question]:
+    """Questions about whole pictures, since figures such as MME's accuracy+ are of pairs; in the file's order."""
+    if limit is None or limit >= len(questions):
+        return questions
+    sizes: dict[str, int] = {}
+    for question in questions:
+        sizes[question.group] = sizes.get(question.group, 0) + 1
+    taken: set[str] = set()
+    left = limit
+    for group in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest()):
+        if sizes[group] > left and taken:
+            break
+        taken.add(group)
+        left -= sizes[group]
+    return [question for question in questions if question.group in taken]

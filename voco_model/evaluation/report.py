@@ -1,21 +1,24 @@
-"""A summary as one page that needs no network: the tables, and retention against the number of VoCo tokens."""
+"""A summary as one page that needs no network: figures, answers, attention, what a probe reads, identity."""
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 
-from voco_model.evaluation.outcome import Outcome
-from voco_model.evaluation.tables import Figure, grid
+from voco_model.evaluation import panels
+from voco_model.evaluation.charts import BARS_KEY, CURVES_KEY, bars, curve
+from voco_model.evaluation.kinds import Kind
+from voco_model.evaluation.outcome import VOCO, Outcome, Row
+from voco_model.evaluation.panels import Behind
+from voco_model.evaluation.style import STYLE
+from voco_model.evaluation.tables import RETENTION, Figure, grid
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
-h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.3em .8em;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}.paper td{color:#777}svg{width:100%;max-width:44em;height:auto}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}dd{margin:0;overflow-wrap:anywhere}
-"""
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 320, 50, 40
+MEAN = "mean"
+HEAD = (
+    "<!doctype html><html lang=en><meta charset=utf-8>"
+    "<meta http-equiv=Content-Security-Policy"
+    " content=\"default-src 'none';img-src data:;style-src 'unsafe-inline'\">"
+    "<meta name=viewport content='width=device-width,initial-scale=1'><link rel=icon href='data:,'>"
+)
+INTERVALS = "In brackets: 95 % bootstrap intervals over pictures; retention's has the bounds' own in it."
 
 
 def page(
@@ -24,32 +27,67 @@ def page(
     titles: Mapping[str, str],
     remarks: Sequence[str],
     more: Sequence[tuple[str, Sequence[Sequence[str]]]] = (),
+    behind: Behind = (),
+    kinds: Mapping[str, Sequence[Kind]] | None = None,
+    made: str | None = None,
 ) -> str:
-    """The page's HTML; `more` are other tables, each with its title and its cells."""
-    told = html.escape
-    parts = ["<!doctype html><html lang=en><meta charset=utf-8>"]
-    parts.append("<meta name=viewport content='width=device-width,initial-scale=1'><title>Evaluation</title>")
-    parts.append(f"<style>{STYLE}</style><h1>Evaluation</h1>")
+    """The page's HTML.
+
+    more: other tables, each with its title and its cells.
+    kinds: each benchmark's types of question.
+    made: when the run was.
+    """
+    asked = sum(int(o.about.get("read") or 0) for o in outcomes)
+    model = str(outcomes[0].about.get("model"))
+    sections = [("Tables", _tables(figures, titles))]
+    if curves := _curves(figures, titles):
+        sections.append(("Retention by the number of VoCo tokens", curves))
+    if more:
+        sections.append(("The paper's tables, ours beside", _more(more)))
+    if kinds:
+        sections.append(("By type of question", _kinds(outcomes, kinds)))
+    if behind:
+        sections.append(("Answers", panels.answers(behind)))
+        sections.append(("Where VoCo tokens look", panels.attention(behind)))
+        sections.append(("What is linearly readable from VoCo tokens", panels.probe(behind)))
+    notes = "".join(f"<li>{html.escape(remark)}" for remark in (INTERVALS, *remarks))
+    sections += [("To know", f"<ul>{notes}</ul>"), ("What was evaluated", panels.identity(outcomes, behind, made))]
+    links = "".join(f"<a href='#s{k}'>{html.escape(title)}</a> " for k, (title, _) in enumerate(sections))
+    body = "".join(
+        f"<h2 id=s{k}>{html.escape(title)}</h2>{content}\n" for k, (title, content) in enumerate(sections)
+    )
+    count = f"{len(outcomes)} benchmark{'s' if len(outcomes) != 1 else ''}, {asked:,} questions"
+    when = f", {html.escape(made)}" if made else ""
+    return (
+        f"{HEAD}<title>Evaluation of {html.escape(model[:12])}</title><style>{STYLE}</style><h1>Evaluation</h1>\n"
+        f"<p>Model <code>{html.escape(model[:12])}</code>: {count}{when}.</p>{_gist(figures)}"
+        f"<nav>{links}</nav>\n{body}</html>\n"
+    )
+
+
+def _gist(figures: Sequence[Figure]) -> str:
+    """The one figure that most readers come for."""
+    means = [f for f in figures if f.table == RETENTION and f.metric == MEAN and f.n_voco]
+    if not means:
+        return ""
+    best = max(means, key=lambda f: f.n_voco or 0)
+    (_, _, cell) = grid([best], {})[1][:3]
+    plural = "s" if best.n_voco != 1 else ""
+    return f"<p>Mean retention with {best.n_voco} VoCo token{plural}: <b>{cell} %</b></p>"
+
+
+def _tables(figures: Sequence[Figure], titles: Mapping[str, str]) -> str:
+    out = []
     for table in dict.fromkeys(each.table for each in figures):
         own = [each for each in figures if each.table == table]
-        parts.append(f"<h2>{told(table)}</h2><div class=scroll>{_table(grid(own, titles))}</div>")
-    curve = [f for f in figures if f.row == "VoCo" and f.metric == "mean" and f.n_voco]
-    if curve:
-        parts.append(f"<h2>Mean retention by the number of VoCo tokens, with its interval</h2>{_curve(curve)}")
-    for title, cells in more:
-        parts.append(f"<h2>{told(title)}</h2><div class=scroll>{_table(cells)}</div>")
-    parts.append("<h2>To know</h2><ul>")
-    parts.append("<li>In brackets: 95 % bootstrap intervals over pictures; retention's has the bounds' own in it.")
-    parts += [f"<li>{told(remark)}" for remark in remarks]
-    parts.append("</ul><h2>What was asked of what</h2><dl>")
-    model = outcomes[0].about
-    parts.append(f"<dt>model<dd>{told(str(model.get('model')))}<dt>bounds<dd>{told(str(_bounds(outcomes)))}")
-    parts += [f"<dt>{told(o.title)}<dd>{o.about.get('read')} questions, {told(o.metric)}" for o in outcomes]
-    return "\n".join([*parts, "</dl></html>", ""])
+        out.append(f"<h3>{html.escape(table)}</h3><div class=scroll>{_table(grid(own, titles))}</div>")
+    return "".join(out)
 
 
-def _bounds(outcomes: Sequence[Outcome]) -> object:
-    return next((o.about["upper"] for o in outcomes if o.about.get("upper")), "none")
+def _more(tables: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> str:
+    return "".join(
+        f"<h3>{html.escape(title)}</h3><div class=scroll>{_table(cells)}</div>" for title, cells in tables
+    )
 
 
 def _table(cells: Sequence[Sequence[str]]) -> str:
@@ -61,43 +99,32 @@ def _table(cells: Sequence[Sequence[str]]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
-def _curve(points: Sequence[Figure]) -> str:
-    """Retention over log2 of the number of tokens: a band, ours, and the paper's dashed."""
-    known = [v for p in points for v in (p.value, p.low, p.high, p.paper) if v is not None and math.isfinite(v)]
-    low, high = min(0.0, *known), max(100.0, *known)
-    steps = [math.log2(p.n_voco or 1) for p in points]
-    first, last = min(steps), max(max(steps), min(steps) + 1)
+def _curves(figures: Sequence[Figure], titles: Mapping[str, str]) -> str:
+    """The mean's first, then each benchmark's."""
+    own = [f for f in figures if f.table == RETENTION and f.n_voco]
+    metrics = sorted({f.metric for f in own}, key=lambda metric: (metric != MEAN, titles.get(metric, metric)))
+    drawn = [curve([f for f in own if f.metric == m], m, _named(m, titles)) for m in metrics]
+    return f"{CURVES_KEY}<div class=curves>{''.join(drawn)}</div>" if drawn else ""
 
-    def at(step: float, value: float) -> str:
-        x = LEFT + (step - first) / (last - first) * (WIDTH - LEFT - 20)
-        y = 10 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10)
-        return f"{x:.1f},{y:.1f}"
 
-    def line(values: Sequence[tuple[float, float]], style: str) -> str:
-        dots = "".join(
-            f"<circle cx={p.split(',')[0]} cy={p.split(',')[1]} r=3 />" for p in (at(*v) for v in values)
-        )
-        return f"<g {style}><polyline fill=none points='{' '.join(at(*v) for v in values)}'/>{dots}</g>"
+def _named(metric: str, titles: Mapping[str, str]) -> str:
+    return "mean over benchmarks" if metric == MEAN else titles.get(metric, metric)
 
-    ours = [(s, p.value) for s, p in zip(steps, points, strict=True)]
-    bounded = [
-        (s, p.low, p.high)
-        for s, p in zip(steps, points, strict=True)
-        if p.low is not None and p.high is not None and math.isfinite(p.low)
-    ]
-    edge = [at(s, lower) for s, lower, _ in bounded] + [at(s, upper) for s, _, upper in reversed(bounded)]
-    theirs = [(s, p.paper) for s, p in zip(steps, points, strict=True) if p.paper is not None]
+
+def _kinds(outcomes: Sequence[Outcome], kinds: Mapping[str, Sequence[Kind]]) -> str:
     out = [
-        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='Retention by number of tokens' font-size=12>"
+        BARS_KEY,
+        "<p class=quiet>The mean of what each answer is worth; a benchmark's own figure may weigh otherwise.",
     ]
-    for value in (0, 50, 100):
-        x, y = at(first, value).split(",")
-        out.append(f"<line x1={x} y1={y} x2={WIDTH - 20} y2={y} stroke='#ddd'/>")
-        out.append(f"<text x={LEFT - 8} y={y} text-anchor=end dominant-baseline=middle>{value} %</text>")
-    for step, one in zip(steps, points, strict=True):
-        out.append(f"<text x={at(step, 0).split(',')[0]} y={HEIGHT - 12} text-anchor=middle>{one.n_voco}</text>")
-    out.append(f"<polygon points='{' '.join(edge)}' fill='#1769aa' opacity=.15 />")
-    out.append(line(ours, "stroke='#1769aa' fill='#1769aa'"))
-    if theirs:
-        out.append(line(theirs, "stroke='#999' fill='#999' stroke-dasharray='4 4'"))
-    return "".join([*out, "</svg>"])
+    for outcome in outcomes:
+        row = widest(outcome)
+        if row is None:
+            continue
+        n = f"{row.n_voco} VoCo token{'s' if row.n_voco != 1 else ''}"
+        out.append(f"<h3>{html.escape(outcome.title)}, {n}</h3>{bars(kinds[outcome.benchmark], row.name)}")
+    return "".join(out)
+
+
+def widest(outcome: Outcome) -> Row | None:
+    """The row that was read from the most VoCo tokens."""
+    return max((row for row in outcome.rows if row.row == VOCO), key=lambda row: row.n_voco or 0, default=None)

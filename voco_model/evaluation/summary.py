@@ -5,28 +5,31 @@ FOLDER/
   tables.md      the same to read
   paper.md       the paper's tables in their own layout, ours beside; paper.json, paper/table_N.csv: as data
   comparisons.*  the model against its bounds or the baselines, where that was asked for: .md, .json, .csv
-  report.html    all of it with retention against the number of tokens drawn; needs no network
+  report.html    all of it with curves, bars, answers, attention, a probe, the run's identity; needs no network
   benchmarks/    what each benchmark's evaluation left, for paired comparisons
 """
 
 import math
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from voco_model.errors import VocoError
 from voco_model.evaluation import beside, comparing, paper
 from voco_model.evaluation.beside import paper_tables
 from voco_model.evaluation.comparing import verdicts
+from voco_model.evaluation.kinds import Kind, kinds_of
+from voco_model.evaluation.looks import read_looks
 from voco_model.evaluation.outcome import ITEMS, LOWER, RESULT, SHARES, UPPER, VOCO, Outcome, Row, read_outcome
-from voco_model.evaluation.report import page
+from voco_model.evaluation.report import page, widest
 from voco_model.evaluation.statistics import mean_retention, retention
-from voco_model.evaluation.tables import Figure, figure, markdown, write
+from voco_model.evaluation.tables import RETENTION, Figure, figure, markdown, write
 from voco_model.files import whole_folder
 
-BENCHMARKS = "benchmarks"
-SCORES, RETENTION = "scores", "retention, %"
-"""The two tables; the metric of each figure is a benchmark's name, or `mean`."""
+BENCHMARKS, REPORT = "benchmarks", "report.html"
+SCORES = "scores"
+"""The table beside retention's; the metric of each figure is a benchmark's name, or `mean`."""
 MEAN = "mean"
 PAPER = "The paper's figures are Vicuna-7B's on the benchmarks' own pictures, whatever was asked here."
 ENDLESS = "A retention without an interval could be anything: its bounds cannot be told apart."
@@ -34,11 +37,16 @@ ROWS = {UPPER: "upper bound", VOCO: "VoCo", LOWER: "lower bound"}
 
 
 def summarise(
-    outcomes: Sequence[Outcome], folders: Sequence[Path], out: Path, against: Sequence[str] = ()
+    outcomes: Sequence[Outcome],
+    folders: Sequence[Path],
+    out: Path,
+    against: Sequence[str] = (),
+    made: datetime | None = None,
 ) -> list[Figure]:
     """Write `out` from several evaluations of one model, and the folders that they were read from.
 
     against: what to compare the model with, `bounds` or `baselines` or both.
+    made: when the run was, for the report; without it the same results give the same bytes.
     """
     _check(outcomes)
     tables, found = paper_tables(outcomes), verdicts(outcomes, against)
@@ -55,13 +63,26 @@ def summarise(
             comparing.write(found, folder)
             more.insert(0, ("Comparisons", comparing.cells(found)))
         remarks += [remark for table in tables for remark in table.remarks] + ([comparing.NOTE] if found else [])
-        (folder / "report.html").write_text(page(outcomes, figures, titles, remarks, more), "utf-8")
+        seen = [(outcome, read_looks(source)) for outcome, source in zip(outcomes, folders, strict=True)]
+        behind = [(outcome, looks) for outcome, looks in seen if looks is not None]
+        when = None if made is None else f"{made.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        html = page(outcomes, figures, titles, remarks, more, behind, _kinds(outcomes, folders), when)
+        (folder / REPORT).write_text(html, "utf-8")
         for outcome, source in zip(outcomes, folders, strict=True):
             kept = folder / BENCHMARKS / outcome.benchmark
             kept.mkdir(parents=True)
             for name in (RESULT, ITEMS, SHARES):
                 shutil.copyfile(source / name, kept / name)
     return figures
+
+
+def _kinds(outcomes: Sequence[Outcome], folders: Sequence[Path]) -> dict[str, list[Kind]]:
+    """Each benchmark's types of question, by the rows that the report draws."""
+    found = {}
+    for outcome, folder in zip(outcomes, folders, strict=True):
+        row = widest(outcome)
+        found[outcome.benchmark] = kinds_of(folder, [*([row.name] if row else []), UPPER, LOWER])
+    return found
 
 
 def outcomes_of(tables: Path) -> dict[str, Outcome]:

@@ -1,13 +1,16 @@
 """Several benchmarks as tables: retention by hand, the paper's figures beside, what cannot be told apart."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.voco_model.evaluation.made import outcome, shares
 from voco_model.errors import VocoError
 from voco_model.evaluation import paper
-from voco_model.evaluation.outcome import ITEMS, LOWER, UPPER, VOCO
+from voco_model.evaluation.outcome import ITEMS, LOWER, UPPER, VOCO, Outcome
 from voco_model.evaluation.statistics import interval, mean_retention, retention
 from voco_model.evaluation.summary import flat, outcomes_of, summarise
 
@@ -17,13 +20,29 @@ CLIPS = outcome("msvd_qa", "MSVD-QA", {"voco_8": 10})
 LEVEL = outcome("pope", "POPE", {"voco_1": 20, "voco_8": 20, UPPER: 20, LOWER: 20})
 
 
+def items(one: Outcome) -> list[dict]:
+    """As many questions as there are shares, half of them of each kind."""
+    return [
+        {
+            "reading": row.name,
+            "kind": f"{one.title} <{'odd' if k % 2 else 'even'}>",
+            "category": "",
+            "group": cluster,
+            "score": float(mark[0]),
+            "counts": True,
+        }
+        for row in one.rows
+        for k, (cluster, mark) in enumerate(zip(row.shares.clusters, row.shares.numerators, strict=True))
+    ]
+
+
 def written(folder, outcomes):
     folders = []
     for one in outcomes:
         path = folder / "results" / one.benchmark
         path.mkdir(parents=True)
         one.write(path)
-        (path / ITEMS).write_bytes(b"items")
+        pq.write_table(pa.Table.from_pylist(items(one)), path / ITEMS)
         folders.append(path)
     return summarise(outcomes, folders, folder / "tables")
 
@@ -44,8 +63,10 @@ def test_retention_on_each_and_on_average(tmp_path):
     assert "| upper bound, the paper |" in text
     assert len({len(line) for line in text.split("\n\n")[1].splitlines()}) == 1, "columns stand below each other"
     page = (tmp_path / "tables/report.html").read_text()
-    assert "<svg" in page
-    assert "http" not in page
+    assert page.count("<svg") == 3, "the mean's curve and each benchmark's"
+    assert "://" not in page
+    assert "GQA &lt;even&gt; <span class=quiet>20 questions" in page
+    assert "By type of question" in page
 
 
 def test_what_stands_behind_the_tables_is_kept(tmp_path):
@@ -55,6 +76,17 @@ def test_what_stands_behind_the_tables_is_kept(tmp_path):
     row = kept["gqa"].row(VOCO, 8)
     assert interval(row.shares) == GQA.row(VOCO, 8).headline
     assert (tmp_path / "tables/benchmarks/gqa/items.parquet").is_file()
+
+
+def test_the_time_is_told_where_it_is_given_and_bytes_are_the_same_without(tmp_path):
+    folders = []
+    for name in ("one", "two"):
+        written(tmp_path / name, [GQA])
+        folders.append(tmp_path / name / "tables/report.html")
+    assert folders[0].read_bytes() == folders[1].read_bytes()
+    made = datetime(2031, 5, 6, 9, 7, tzinfo=timezone(timedelta(hours=2)))
+    summarise([GQA], [tmp_path / "one/results/gqa"], tmp_path / "later", made=made)
+    assert "2031-05-06 07:07 UTC" in (tmp_path / "later/report.html").read_text()
 
 
 def test_bounds_that_lie_together_give_no_retention_and_say_so(tmp_path):
