@@ -108,5 +108,10 @@ def _load(path: Path) -> "CryptoSigner":
     return CryptoSigner(key)
 
 
-def _public(signer: "CryptoSigner") -> bytes:
-    return str(signer.public_key.keyval["public"]).encode()
+def _public(signer: Signer) -> bytes:
+    """The public key as PEM, for others to trust."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(str(signer.public_key.to_dict()["keyval"]["public"])))
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -52,10 +52,10 @@ def _read(path: Path) -> Iterator["Key"]:
 
     try:
         blocks = BLOCK.findall(path.read_bytes())
-        if not blocks:
-            raise VocoError(f"{path}: no public key in PEM; write one: openssl pkey -in key.pem -pubout")
-        for block in blocks:
-            yield SSlibKey.from_crypto(load_pem_public_key(block))
+        keys = [SSlibKey.from_crypto(load_pem_public_key(block)) for block in blocks]
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         why = " ".join(str(error).split())[:100]
         raise VocoError(f"{path}: a public key cannot be read ({why}); write it anew, or remove it") from None
+    if not keys:
+        raise VocoError(f"{path}: no public key in PEM; write one: openssl pkey -in key.pem -pubout -out {path}")
+    yield from keys

@@ -22,7 +22,7 @@ def ran(mlflow_uri, tmp_path, monkeypatch):
 
 def audited(capsys, subject):
     """Status, and the items that are not right."""
-    status = main(["audit", str(subject), "--json"])
+    status = main(["audit", str(subject), "--deep", "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["status"] == status
     return status, {f"{i['owner']} {i['name']}": i["verdict"] for i in found["items"] if i["verdict"] != "right"}
@@ -32,7 +32,7 @@ def test_a_run_that_nobody_touched_is_right_by_version_and_by_file(ran, mlflow_u
     assert audited(capsys, "voco-llama@champion") == (0, {})
     assert audited(capsys, "voco-llama/1") == (0, {})
     assert audited(capsys, ran / "out/audit/audit/audit.json") == (0, {})
-    assert main(["audit", str(ran / "out/audit/audit/audit.json")]) == 0
+    assert main(["audit", str(ran / "out/audit/audit/audit.json"), "--deep"]) == 0
     text = capsys.readouterr().out
     assert "✓ promote" in text
     assert text.rstrip().endswith("✗ 0, ? 0")
