@@ -40,11 +40,12 @@ MAKES = {
 }
 
 
-def whole_run(folder, monkeypatch, run="run-1", **left):
-    """Do it below `folder`; the records' paths by task, `audit` among them."""
+def whole_run(folder, monkeypatch, run="run-1", gate=None, **left):
+    """Do it below `folder`; the records' paths by task, `audit` among them. gate: more that is asked for."""
     prepared = left_by_steps(folder / "prepared", **left)
+    asked = {"retention": [{"n_voco": 8, "at_least": 60, "by": "value"}]} | (gate or {})
     gate = folder / "gate.yaml"
-    gate.write_text(yaml.safe_dump({"retention": [{"n_voco": 8, "at_least": 60, "by": "value"}]}))
+    gate.write_text(yaml.safe_dump(asked))
     monkeypatch.setenv("VOCO_RUN", run)
     monkeypatch.setenv("VOCO_SPOOL", str(folder / "spool"))
     monkeypatch.setenv("VOCO_DVC_REMOTE", str(folder / "remote"))
