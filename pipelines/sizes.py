@@ -23,6 +23,9 @@ WORK = Volume("voco-work", "/work")
 CONFIG = Environment("voco-pipeline", ("MLFLOW_TRACKING_URI", "VOCO_DVC_REMOTE", "VOCO_HOME", "VOCO_WORK"))
 NOTIFY = Environment("voco-notify", ("VOCO_NOTIFY",), optional=True)
 JUDGE = Environment("voco-judge", ("VOCO_JUDGE_URL", "VOCO_JUDGE_MODEL", "VOCO_JUDGE_KEY"), optional=True)
+SIGNING = "voco-signing"
+UNSIGNED = ("look", "news", "refuse", "notify")
+"""Tasks that make nothing to be signed."""
 GPU_TAINT = Toleration("nvidia.com/gpu")
 SECRETS = {"notify": (NOTIFY,), "evaluate": (JUDGE,)}
 RETRIES = {"look": 3, "ingest": 3, "promote": 2}
@@ -43,6 +46,7 @@ def resources_for(task: str, profile: str) -> Resources:
         configs=(CONFIG,),
         volumes=(WORK,),
         secrets=SECRETS.get(task, ()),
+        signing=None if task in UNSIGNED else SIGNING,
         labels={"app.kubernetes.io/part-of": "voco", "voco/task": task.replace("_", "-")},
         retries=max(size.retries, RETRIES.get(task, 0)),
     )
