@@ -92,8 +92,20 @@ def _check_step(entry: Entry, lineage: Lineage, made: set[str], location: str) -
     known = None if listed is None else text_digest(listed) == record.packages_sha256
     why = "no list of them was kept" if listed is None else "the list has another digest"
     yield item("packages", "packages", record.packages_sha256, known, why)
+    if not record.inputs:
+        yield _source(entry, lineage)
     for name, content in record.inputs.items():
         yield item(name, "input", content.sha256, content.sha256 in made, "no step of this run made it")
+
+
+def _source(entry: Entry, lineage: Lineage) -> Item:
+    """Where the raw data came from, as the document declares it; by its listing's digest where there is one."""
+    config, task = entry.record.config, entry.record.task
+    declared = {"task": task, "config_sha256": entry.record.config_sha256} in [
+        dict(one) for one in lineage.sources
+    ]
+    digest, where = str(config.get("sources") or entry.record.config_sha256), str(config.get("source") or "")
+    return _item(task, "source", "source", digest, where, declared, "the lineage does not declare it as a source")
 
 
 def _code(found: Code, step: str) -> tuple[bool | None, str]:

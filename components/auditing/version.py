@@ -73,7 +73,7 @@ def _places(version: Version, place: str) -> Iterator[Item]:
     ):
         right = found.endswith(f"/{end}")
         why = "" if right else f"leads to {found or 'nowhere'}, not to ../{end}"
-        yield Item(OWNER, name, "tag", "", found, RIGHT if right else WRONG, why)
+        yield Item(OWNER, name, "tag", "", found, RIGHT if right else WRONG if found else UNKNOWN, why)
 
 
 def _tags(registry: Registry, version: Version, lineage: Lineage, sha256: str) -> Iterator[Item]:
