@@ -16,14 +16,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from components.attesting.envelope import signed
 from components.attesting.keys import Signer
 from components.attesting.statement import statement_of_lineage
 from components.promoting.gate import SHIPPED, load_gate
 from components.stepping.digests import canonical, text_digest
-from components.stepping.record import Carried, Record, read_carried, record_from
+from components.stepping.record import Carried, Record, check_form, read_carried, record_from
 from voco_model.errors import VocoError
 from voco_model.files import whole_file
 
@@ -78,6 +80,29 @@ class Lineage:
         """The digest of the folder that was registered."""
         made = self.step("export")
         return made.outputs[EXPORTED].sha256 if made and EXPORTED in made.outputs else None
+
+
+class _Entry(TypedDict):
+    record: dict[str, Any]
+    sha256: str
+    places: dict[str, str]
+    attestation: NotRequired[dict[str, Any] | None]
+
+
+class _Document(TypedDict):
+    """What is read, field by field, before anything is believed of it."""
+
+    format: int
+    run: str
+    model: str | None
+    version: str | None
+    records: list[_Entry]
+    links: list[dict[str, str | None]]
+    sources: list[dict[str, str]]
+    packages: dict[str, str]
+    gate: NotRequired[dict[str, Any] | None]
+    sha256: str
+    attestation: NotRequired[dict[str, Any] | None]
 
 
 def gather(records: Mapping[str, Path], run: str) -> dict[str, Any]:
@@ -136,8 +161,10 @@ def read_lineage(path: Path) -> tuple[Lineage, str]:
     try:
         found = json.loads(path.read_text("utf-8"))
         if found.get("format") != FORMAT:
-            raise VocoError(f"{path}: a lineage of format {found.get('format')}; this version reads {FORMAT}")
+            raise VocoError(f"of format {found.get('format')}; this version reads {FORMAT}")
+        check_form(_Document, found)
         sealed, attestation = found.pop("sha256"), found.pop("attestation", None)
+        canonical(attestation)  # it has a digest
         entries = [
             Entry(record_from(e["record"]), e["sha256"], dict(e["places"]), e.get("attestation"))
             for e in found["records"]
@@ -146,9 +173,8 @@ def read_lineage(path: Path) -> tuple[Lineage, str]:
         rest = tuple(found["links"]), tuple(found["sources"]), found.get("gate"), attestation
         return Lineage(tuple(entries), *head, sealed, *rest), text_digest(found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, VocoError):
-            raise
-        raise VocoError(f"{path}: not a run's lineage ({error}); give an audit.json") from None
+        why = " ".join(str(error).split())[:200]
+        raise VocoError(f"{path}: not a run's lineage ({why}); give an audit.json") from None
 
 
 def _places(record: Record, path: Path) -> dict[str, str]:

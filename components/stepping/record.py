@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from components.stepping.code import Code, code
 from components.stepping.digests import Content, canonical, text_digest
 from voco_model.errors import VocoError
@@ -92,11 +94,26 @@ def record_from(values: Mapping[str, Any]) -> Record:
     """A record from what its file holds; whatever else that is, raises what reading it raises."""
     if values.get("format") != FORMAT:
         raise VocoError(f"a record of format {values.get('format')}; this version reads {FORMAT}")
+    check_form(Record, values)
     contents = {
         side: {name: Content.from_mapping(one) for name, one in values[side].items()}
         for side in ("inputs", "outputs")
     }
     return Record(**{**values, **contents, "code": Code(**values["code"])})
+
+
+def check_form(kind: Any, values: Any) -> None:
+    """Refuse what has not the fields of a kind, or has other types in them: nobody knows who wrote the file."""
+    try:
+        _adapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise VocoError(f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg'].lower()}") from None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 @cache

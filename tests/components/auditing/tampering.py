@@ -144,7 +144,7 @@ ENVELOPES: dict[str, Edit] = {
     "signature": of_envelope(lambda e: e["signatures"][0].update(sig=bit(e["signatures"][0]["sig"], 9))),
     "key id": of_envelope(lambda e: e["signatures"][0].update(keyid="d" * 64)),
     "no signature": of_envelope(lambda e: e.update(signatures=[])),
-    "no envelope": lambda d: entry_of(d, "export").update(attestation="yes"),
+    "no envelope": lambda d: entry_of(d, "export").update(attestation={"yes": 1}),
     "another step's": lambda d: swap(d, entry_of(d, "profile")["attestation"], "export"),
     "another key": resigned,
     "another key, the same name": impersonated,

@@ -5,7 +5,11 @@ import shutil
 
 import pytest
 
+from components.auditing.checking import check
+from components.auditing.lineage import read_lineage
+from components.auditing.page import page
 from components.promoting.registry import Registry
+from components.stepping.digests import text_digest
 from pipelines.cli import main
 from tests.components.auditing import tampering
 from tests.components.auditing.runs import whole_run
@@ -25,6 +29,7 @@ from tests.components.auditing.tampering import (
     reseal,
     tagged,
 )
+from voco_model.errors import VocoError
 
 OUTPUTS = {
     "ingest": "data/data.json",
@@ -101,6 +106,45 @@ def test_a_field_of_a_record(world, wrong, name):
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_an_attestation(world, wrong, name):
     assert "export attestation" in wrong(edited(world, ENVELOPES[name]))
+
+
+def paths(value, above=()):
+    """To every field of a document; of a list, to its first."""
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(min(1, len(value))):
+            yield (*above, key)
+            yield from paths(value[key], (*above, key))
+
+
+def test_every_single_field_is_sealed_and_whatever_stands_there_is_no_traceback(world):
+    """By a forger who seals anew but cannot sign: anything in the place of anything."""
+    whole, path = json.loads(world.document.read_text()), world.root / "edited.json"
+    tried, refused = 0, []
+    for where in paths(whole):
+        for number, other in enumerate((None, 5, "x", [], {"a": 1}, float("inf"))):
+            document = json.loads(json.dumps(whole))
+            place = document
+            for key in where[:-1]:
+                place = place[key]
+            if place[where[-1]] == other or where in (("attestation",), ("sha256",)):
+                continue
+            place[where[-1]] = other
+            sealing = {key: value for key, value in document.items() if key not in ("sha256", "attestation")}
+            if number != 5:
+                document["sha256"] = text_digest(sealing)
+            path.write_text(json.dumps(document))
+            tried += 1
+            try:
+                lineage, sha256 = read_lineage(path)
+            except VocoError as error:
+                refused.append(str(error))
+                continue
+            items = list(check(lineage, sha256, "here", deep=False))
+            assert any(one.verdict == "wrong" for one in items), (where, other)
+            page("", items, lineage)
+    assert tried > 400
+    assert 100 < len(refused) < tried
+    assert not any("\n" in line for line in refused)
 
 
 def test_another_runs_attestation_and_record_are_replayed(world, wrong):
