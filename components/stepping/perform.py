@@ -62,7 +62,7 @@ def perform(given: Assignment, also: Tell | None = None) -> Done:
         lineage.made(outputs)
         record = _record(given, done, inputs, outputs, started, time.perf_counter() - clock)
         if given.record is not None:
-            attested(record, signer).write(given.record)
+            _attested(record, signer).write(given.record)
         _tell(sink, given, record, done)
         paths = {name: str(path.absolute()) for name, path in given.outputs.items()}
         say(label, "ended", seconds=record.seconds, outputs=paths, values=dict(done.values))
@@ -136,10 +136,11 @@ def _record(
     )
 
 
-def attested(record: Record, signer: Signer | None) -> Carried:
+def _attested(record: Record, signer: Signer | None) -> Carried:
     """The record with its attestation, where somebody can sign; an audit says of one that lacks it: unknown."""
-    if signer is None:
-        print(f"{record.task}: not signed: no key here; give one by {KEY_FILE}", flush=True)
+    if signer is None or not record.outputs:  # an attestation is about something
+        why = f"no key here; give one by {KEY_FILE}" if record.outputs else "it made nothing"
+        print(f"{record.task}: not signed: {why}", flush=True)
         return Carried(record, None, packages())
     return Carried(record, signed(statement_of(record), signer), packages())
 

@@ -131,6 +131,14 @@ def test_a_pod_without_a_key_signs_nothing_and_says_so(toy, tmp_path, monkeypatc
     assert not own_key().exists()
 
 
+def test_a_step_that_makes_nothing_is_recorded_and_not_signed(toy, tmp_path, monkeypatch, capfd):
+    toy()
+    monkeypatch.setattr(sys.modules["components.toy"], "step", lambda job: Done())
+    perform(Assignment("toy", "toy", {}, {}, {}, tmp_path / "nothing"))
+    assert read_carried(tmp_path / "nothing").attestation is None
+    assert "not signed: it made nothing" in capfd.readouterr().out
+
+
 RSA = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]
 
 
