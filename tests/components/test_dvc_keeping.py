@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from components.dvc_keeping import keep, kept_sha256
+from components.dvc_keeping import is_kept, keep, kept_file, kept_sha256
 from components.dvc_store import FolderStore
 from components.dvc_tracking import ENVIRONMENT
 from components.stepping.digests import content_of
@@ -83,13 +83,23 @@ def test_what_is_kept_is_read_anew_to_the_last_byte(tmp_path):
     assert (
         kept_sha256(keep(tmp_path / "folder" / "Z", str(remote))) == content_of(tmp_path / "folder" / "Z").sha256
     )
+    assert kept_file(kept, "a/b/c/deep") == (tmp_path / "folder/a/b/c/deep").read_bytes()
+    assert kept_file(kept, "absent") is None
+    listed = FolderStore(remote).place(wanted.md5)
+    whole = listed.read_bytes()
+    listed.write_bytes(whole.replace(b", ", b",", 1))  # the same to a reader, and not what was kept
+    assert kept_sha256(kept) not in (wanted.sha256, None)
+    listed.write_bytes(whole)
     one = FolderStore(remote).place(content_of(tmp_path / "folder/a/b/c/deep").md5)
     one.write_bytes(b"other")
+    assert is_kept(kept)
     assert kept_sha256(kept) not in (wanted.sha256, None)
     one.unlink()
     assert kept_sha256(kept) is None
-    FolderStore(remote).place(wanted.md5).unlink()
+    listed.unlink()
     assert kept_sha256(kept) is None
+    assert kept_file(kept, "Z") is None
+    assert not is_kept(kept)
 
 
 def test_a_name_with_a_line_break_cannot_pass_for_two_files(tmp_path):
@@ -137,6 +147,8 @@ def test_s3_holds_the_same_in_the_same_places(bucket, tmp_path):
     assert keep(tmp_path / "folder", remote) == kept
     assert kept_sha256(kept) == content_of(tmp_path / "folder").sha256
     one = f"{remote}#{content_of(tmp_path / 'folder/Z').md5}"
+    assert is_kept(kept)
+    assert kept_file(kept, "Z") == (tmp_path / "folder/Z").read_bytes()
     bucket.put_object(Bucket="kept", Key=key_of(one), Body=b"other")
     assert kept_sha256(one) not in (None, content_of(tmp_path / "folder/Z").sha256)
     bucket.delete_object(Bucket="kept", Key=key_of(one))
