@@ -14,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from components.stepping.code import Code, code
 from components.stepping.digests import Content, canonical, text_digest
 from voco_model.errors import VocoError
@@ -104,6 +102,8 @@ def record_from(values: Mapping[str, Any]) -> Record:
 
 def check_form(kind: Any, values: Any) -> None:
     """Refuse what has not the fields of a kind, or has other types in them: nobody knows who wrote the file."""
+    from pydantic import ValidationError
+
     try:
         _adapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
@@ -112,7 +112,9 @@ def check_form(kind: Any, values: Any) -> None:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter  # steps write records, and read none
+
     return TypeAdapter(kind)
 
 
