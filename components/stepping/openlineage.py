@@ -30,8 +30,8 @@ LONGEST = 5.0
 class Events:
     """One step's, from its start to its end."""
 
-    def __init__(self, where: str, task: str, step: str) -> None:
-        self._where, self._task, self._step = where, task, step
+    def __init__(self, where: str, task: str) -> None:
+        self._where, self._task = where, task
         self._id, self._run = str(uuid.uuid4()), os.environ.get("VOCO_RUN")
         self._inputs: list[dict[str, Any]] = []
         self._outputs: list[dict[str, Any]] = []
@@ -70,16 +70,16 @@ class Events:
             "producer": PRODUCER,
             "schemaURL": SCHEMA,
             "run": {"runId": self._id, "facets": facets},
-            "job": {"namespace": NAMESPACE, "name": self._step, "facets": {}},
+            "job": {"namespace": NAMESPACE, "name": self._task, "facets": {}},
             "inputs": self._inputs,
             "outputs": self._outputs,
         }
 
 
 @contextmanager
-def told_of(task: str, step: str) -> Iterator[Events]:
+def told_of(task: str) -> Iterator[Events]:
     """The step's events; its end is told when the block ends."""
-    events = Events(os.environ.get(WHERE, ""), task, step)
+    events = Events(os.environ.get(WHERE, ""), task)
     try:
         yield events
     except BaseException as error:

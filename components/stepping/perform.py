@@ -50,7 +50,7 @@ class Assignment:
 def perform(given: Assignment, also: Tell | None = None) -> Done:
     """Do it, and write its record, signed; an error leaves none. `also` takes the figures that come on the way."""
     label = given.label or given.task
-    with sink_for(label) as sink, told_of(label, given.step) as lineage:
+    with sink_for(label) as sink, told_of(label) as lineage:
         say(label, "started")
         started, clock = datetime.now(UTC), time.perf_counter()
         signer = signer_here() if given.record is not None else None  # a wrong key is known before the work

@@ -10,13 +10,13 @@ from types import ModuleType
 import pytest
 
 from components.attesting.envelope import TYPE, opened, signed
-from components.attesting.keys import own_key, signer_here
+from components.attesting.keys import MOUNTED, own_key, signer_here
 from components.attesting.statement import statement_of
 from components.attesting.trust import trusted_keys
 from components.stepping.job import Done
 from components.stepping.perform import Assignment, perform
 from components.stepping.record import read_carried
-from pipelines.local.containers import open_to_steps
+from pipelines.local.containers import _key, open_to_steps
 from voco_model.errors import VocoError
 
 
@@ -122,6 +122,14 @@ def test_a_key_from_a_secret_signs_and_counts_where_it_is_trusted(toy, tmp_path,
     assert opened(envelope, trusted_keys()).statement is not None
     public.write_bytes(public.read_bytes() * 2)
     assert len(trusted_keys()) == 1
+
+
+def test_a_container_finds_the_key_that_is_named_where_a_pod_would(tmp_path, monkeypatch):
+    assert _key() == []
+    monkeypatch.setenv("VOCO_SIGNING_KEY_FILE", str(tmp_path / "key.pem"))
+    (mount,) = _key()
+    assert (mount["Source"], mount["Target"]) == (str(tmp_path / "key.pem"), str(MOUNTED / "key.pem"))
+    assert mount["ReadOnly"]
 
 
 def test_a_pod_without_a_key_signs_nothing_and_says_so(toy, tmp_path, monkeypatch, capfd):

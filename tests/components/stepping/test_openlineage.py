@@ -51,7 +51,7 @@ def test_a_step_that_ends_well_is_two_lines_of_a_file(toy, tmp_path, monkeypatch
     assert start["run"]["runId"] == end["run"]["runId"] == str(uuid.UUID(end["run"]["runId"]))
     assert end["run"]["facets"]["voco_run"]["run"] == "run-1"
     assert end["schemaURL"] == "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
-    assert end["job"]["name"] == "toy"
+    assert end["job"]["name"] == "toy 1"
     assert digest_names(end["inputs"]) == [f"sha256:{content_of(tmp_path / 'data').sha256}"]
     made = content_of(tmp_path / "model")
     assert digest_names(end["outputs"]) == [f"sha256:{made.sha256}"]
