@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.auditing.lineage import gather, write_lineage
+from components.attesting.envelope import envelope_digest
+from components.attesting.keys import signer_here
+from components.auditing.lineage import gather, signed_lineage, write_lineage
 from components.promoting.registry import EXPORTED, Registry
 from components.stepping.job import Done, Job
 from components.stepping.perform import NO_RUN
 from components.tracking import tracking_uri
 from voco_model.errors import VocoError
 
-DIGEST_TAG, PLACE_TAG = "audit_sha256", "audit"
+DIGEST_TAG, PLACE_TAG, ATTESTATION_TAG = "audit_sha256", "audit", "attestation_sha256"
+"""Tags of a registered version: its lineage's digest and place, and the digest of its export's attestation."""
 
 
 def step(job: Job) -> Done:
@@ -20,7 +23,7 @@ def step(job: Job) -> Done:
     job.check_settings(set())
     if not job.inputs:
         raise VocoError(f"{job.task}: no record was given; give those of the run's tasks")
-    document = gather(job.inputs, os.environ.get("VOCO_RUN") or NO_RUN)
+    document = signed_lineage(gather(job.inputs, os.environ.get("VOCO_RUN") or NO_RUN), signer_here())
     path = write_lineage(document, job.outputs["audit"])
     uri = tracking_uri()
     if uri and document["version"]:
@@ -35,12 +38,15 @@ def step(job: Job) -> Done:
 def publish(document: Mapping[str, Any], path: Path, registry: Registry) -> None:
     """Beside the version that the run registered; a version of other bytes is refused."""
     version = registry.by_number(document["version"])
-    made = next((r["record"] for r in document["records"] if r["record"]["step"] == "export"), None)
-    sha256 = made["outputs"]["exported"]["sha256"] if made else None
-    if version.tags.get(EXPORTED) != sha256:
+    made = next((one for one in document["records"] if one["record"]["step"] == "export"), None)
+    sha256 = made["record"]["outputs"]["exported"]["sha256"] if made else None
+    if made is None or version.tags.get(EXPORTED) != sha256:
         raise VocoError(
             f"{registry.name}: version {version.number} is not what this run exported; run the step promote again"
         )
     place = f"audit/{document['sha256'][:16]}"
     where = registry.upload(path, version.run, place)
-    registry.tag(version, {PLACE_TAG: f"{where}/{path.name}", DIGEST_TAG: document["sha256"]})
+    tags = {PLACE_TAG: f"{where}/{path.name}", DIGEST_TAG: document["sha256"]}
+    if made["attestation"] is not None:
+        tags[ATTESTATION_TAG] = envelope_digest(made["attestation"])
+    registry.tag(version, tags)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from components.dvc_store import Store, open_store
 from components.stepping.digests import (
-    Content,
+    CHUNK,
     content_of,
     folder_list,
     list_bytes,
     md5_of_list,
-    stream_content,
-    sum_line,
+    sha256_of_sums,
 )
 
 FOLDER = ".dir"
@@ -41,26 +40,38 @@ def keep(path: Path, remote: str) -> str:
     return f"{remote}#{md5}"
 
 
-def kept_content(kept: str) -> Content | None:
-    """What a remote really holds where `keep` said, read anew to the last byte; None where it lost any of it."""
+def kept_sha256(kept: str) -> str | None:
+    """The digest of what a remote really holds where `keep` said; None where it lost any of it."""
     remote, _, md5 = kept.rpartition("#")
     store = open_store(remote)
     if not md5.endswith(FOLDER):
-        return _read(store, md5)
-    with store.opened(md5) as file:
-        listed = file.read() if file else None
+        return _sha256(store, md5)
+    listed = _bytes(store, md5)
     if listed is None:
         return None
-    entries, lines, total = json.loads(listed), [], 0
-    for entry in entries:
-        if (one := _read(store, entry["md5"])) is None:
-            return None
-        lines.append((entry["relpath"], one.sha256))
-        entry["md5"] = one.md5
-        total += one.bytes
-    text = "".join(sum_line(sha256, name) for name, sha256 in sorted(lines))
-    whole = hashlib.sha256(text.encode()).hexdigest()
-    return Content("folder", whole, md5_of_list(entries), total, len(entries))
+    if hashlib.md5(listed, usedforsecurity=False).hexdigest() + FOLDER != md5:
+        return hashlib.sha256(listed).hexdigest()  # not the list that was kept, whatever it leads to
+    entries = sorted(json.loads(listed), key=lambda entry: str(entry["relpath"]))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda entry: _sha256(store, entry["md5"]), entries))
+    sums = [(str(entry["relpath"]), one) for entry, one in zip(entries, found, strict=True) if one is not None]
+    return sha256_of_sums(sums) if len(sums) == len(entries) else None
+
+
+def is_kept(kept: str) -> bool:
+    """Whether a remote still has what `keep` put there, by its name alone: a file, or a folder's list."""
+    remote, _, md5 = kept.rpartition("#")
+    return open_store(remote).has(md5)
+
+
+def kept_file(kept: str, name: str) -> bytes | None:
+    """One file of a folder that `keep` put away; None where it is not there."""
+    remote, _, md5 = kept.rpartition("#")
+    store = open_store(remote)
+    listed = _bytes(store, md5)
+    entries = json.loads(listed) if listed is not None else []
+    own = next((entry["md5"] for entry in entries if entry["relpath"] == name), None)
+    return _bytes(store, own) if own is not None else None
 
 
 def _put(store: Store, source: Path, md5: str) -> None:
@@ -68,6 +79,16 @@ def _put(store: Store, source: Path, md5: str) -> None:
         store.put(source, md5)
 
 
-def _read(store: Store, md5: str) -> Content | None:
+def _sha256(store: Store, md5: str) -> str | None:
     with store.opened(md5) as file:
-        return stream_content(file) if file else None
+        if file is None:
+            return None
+        digest = hashlib.sha256()
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+
+def _bytes(store: Store, md5: str) -> bytes | None:
+    with store.opened(md5) as file:
+        return file.read() if file is not None else None

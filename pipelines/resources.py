@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from components.attesting.keys import MOUNTED
 from components.train_jobs.nodes import GPU_LABELS, NodeResources
 from voco_model.errors import VocoError
 
@@ -73,6 +74,8 @@ class Resources:
     volumes: tuple[Volume, ...] = ()
     secrets: tuple[Environment, ...] = ()
     configs: tuple[Environment, ...] = ()
+    signing: str | None = None
+    """The secret with the key that signs what the step made; where there is none, nothing is signed."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the pod."""
     pull: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -176,6 +179,8 @@ def _mount(task: "PipelineTask", pod: Resources) -> None:
     kubernetes.empty_dir_mount(task, "tmp", "/tmp", size_limit=pod.scratch)
     if pod.shared_memory:
         kubernetes.empty_dir_mount(task, "shm", "/dev/shm", medium="Memory", size_limit=pod.shared_memory)
+    if pod.signing:
+        kubernetes.use_secret_as_volume(task, pod.signing, str(MOUNTED), optional=True)
     for volume in pod.volumes:
         kubernetes.mount_pvc(task, pvc_name=volume.claim, mount_path=volume.path)
 

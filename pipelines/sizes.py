@@ -21,8 +21,12 @@ HOUR = 3600
 WORK = Volume("voco-work", "/work")
 """Where steps keep what another try goes on from; `infra/kubernetes/base/pipeline.yaml` claims it."""
 CONFIG = Environment("voco-pipeline", ("MLFLOW_TRACKING_URI", "VOCO_DVC_REMOTE", "VOCO_HOME", "VOCO_WORK"))
+OPENLINEAGE = Environment("voco-openlineage", ("VOCO_OPENLINEAGE",), optional=True)
 NOTIFY = Environment("voco-notify", ("VOCO_NOTIFY",), optional=True)
 JUDGE = Environment("voco-judge", ("VOCO_JUDGE_URL", "VOCO_JUDGE_MODEL", "VOCO_JUDGE_KEY"), optional=True)
+SIGNING = "voco-signing"
+UNSIGNED = ("look", "news", "refuse", "notify")
+"""Tasks that make nothing to be signed."""
 GPU_TAINT = Toleration("nvidia.com/gpu")
 SECRETS = {"notify": (NOTIFY,), "evaluate": (JUDGE,)}
 RETRIES = {"look": 3, "ingest": 3, "promote": 2}
@@ -40,9 +44,10 @@ def resources_for(task: str, profile: str) -> Resources:
     size = _small(task, profile) if profile in ("tiny", "small") else _large(task, profile)
     return replace(
         size,
-        configs=(CONFIG,),
+        configs=(CONFIG, OPENLINEAGE),
         volumes=(WORK,),
         secrets=SECRETS.get(task, ()),
+        signing=None if task in UNSIGNED else SIGNING,
         labels={"app.kubernetes.io/part-of": "voco", "voco/task": task.replace("_", "-")},
         retries=max(size.retries, RETRIES.get(task, 0)),
     )

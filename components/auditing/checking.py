@@ -1,110 +1,138 @@
-"""Checking a lineage: every digest computed anew from the bytes, every input followed to the step that made it."""
+"""Checking a lineage: signatures, digests, links, code, and with `deep` every byte."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from components.attesting.trust import trusted_keys
+from components.auditing.attested import check_attestation, check_seal
+from components.auditing.copies import check_output
 from components.auditing.items import RIGHT, UNKNOWN, WRONG, Item
-from components.auditing.lineage import Entry, Lineage, links
-from components.dvc_keeping import kept_content
-from components.stepping.code import code_at
-from components.stepping.digests import Content, content_of, text_digest
+from components.auditing.lineage import Entry, Lineage, links, sources
+from components.stepping.code import Code, digest_of, files_at
+from components.stepping.digests import AT_ONCE, text_digest
 from components.stepping.record import config_digest
-from voco_model.errors import VocoError
 
 
-def check(lineage: Lineage, sha256: str, location: str) -> Iterator[Item]:
+def check(lineage: Lineage, sha256: str, location: str, *, deep: bool) -> Iterator[Item]:
     """Everything that the document names. sha256: the digest that it really has."""
-    matches = lineage.sealed == sha256
-    why = "" if matches else f"the document was changed: its digest is {sha256[:12]}"
-    yield Item("lineage", "audit.json", "record", lineage.sealed, location, _verdict(matches), why)
+    keys = trusted_keys()
+    yield from _check_document(lineage, sha256, location)
+    yield check_seal(lineage, sha256, keys, location)
+    yield check_validation(lineage, location)
+    made = {content.sha256 for entry in lineage.entries for content in entry.record.outputs.values()}
+    outputs = [(entry, name) for entry in lineage.entries for name in entry.record.outputs]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda one: check_output(*one, deep=deep), outputs)
+        for entry in lineage.entries:
+            yield check_attestation(entry, keys, location)
+            yield from _check_step(entry, lineage, made, location)
+            for _ in entry.record.outputs:
+                yield next(found)
+
+
+def _check_document(lineage: Lineage, sha256: str, location: str) -> Iterator[Item]:
+    """The document itself, and what it says about its own records."""
     records = [entry.record for entry in lineage.entries]
-    stated = [dict(link) for link in lineage.links] == links(records)
-    why = "" if stated else "the links that it states are not those of its records"
-    yield Item(
-        "lineage", "links", "record", text_digest(list(map(dict, lineage.links))), location, _verdict(stated), why
+
+    def item(name: str, digest: str, right: bool | None, why: str) -> Item:
+        return _item("lineage", name, "record", digest, location, right, why)
+
+    matches = lineage.sealed == sha256
+    yield item("audit.json", lineage.sealed, matches, f"the document was changed: its digest is {sha256[:12]}")
+    for name, stated, own in (
+        ("links", lineage.links, links(records)),
+        ("sources", lineage.sources, sources(records)),
+    ):
+        listed = [dict(one) for one in stated]
+        yield item(
+            name, text_digest(listed), listed == own, f"the {name} that it states are not those of its records"
+        )
+    promoted = lineage.step("promote")
+    belongs = None if promoted is None else promoted.run == lineage.run
+    why = "no step of it registered a model" if promoted is None else f"the records are of run {promoted.run}"
+    yield item("run", lineage.run, belongs, why)
+
+
+def check_validation(lineage: Lineage, location: str) -> Item:
+    """Whether what `validate` found was found of this data, and is what the model was promoted with."""
+    ingest, validate, promote = (lineage.step(name) for name in ("ingest", "validate", "promote"))
+    digest = validate.outputs["report"].sha256 if validate and "report" in validate.outputs else ""
+    head = ("validate", "validation", "validation", digest, location)
+    if ingest is None or validate is None or promote is None:
+        return _item(*head, None, "the lineage lacks one of ingest, validate, promote")
+    data, read = _digest(ingest.outputs, "data"), _digest(validate.inputs, "data")
+    reported = _digest(promote.inputs, "report")
+    if validate.values.get("passed") not in ("yes", "no"):
+        return _item(*head, None, "its record does not say whether the data passed")
+    right = data is not None and data == read and digest == reported
+    return _item(
+        *head, right, "the result is not that of the data that was ingested, or not the one promoted with"
     )
-    for entry in lineage.entries:
-        yield from _check_step(entry, lineage, location)
 
 
-def _check_step(entry: Entry, lineage: Lineage, location: str) -> Iterator[Item]:
+def _check_step(entry: Entry, lineage: Lineage, made: set[str], location: str) -> Iterator[Item]:
     record, owner = entry.record, entry.record.task
 
     def item(name: str, kind: str, digest: str, right: bool | None, why: str, where: str = location) -> Item:
-        verdict = UNKNOWN if right is None else _verdict(right)
-        return Item(owner, name, kind, digest, where, verdict, why if right is not True else "")
+        return _item(owner, name, kind, digest, where, right, why)
 
     same = record.sha256 == entry.sha256
     yield item("record", "record", entry.sha256, same, "is not what the lineage was written from")
     same = config_digest(record.config) == record.config_sha256
     yield item("config", "config", record.config_sha256, same, "the settings have another digest")
-    yield item(*_code(record.code), where=f"git:{record.code.commit}" if record.code.commit else "")
+    where = f"git:{record.code.commit}" if record.code.commit else ""
+    yield item("code", "code", record.code.sha256, *_code(record.code, record.step), where=where)
     if record.image is not None:
         pinned = "@sha256:" in record.image
-        yield item(
-            "image", "image", record.image.rpartition("@")[2], pinned, "not named by its digest", record.image
-        )
+        digest = record.image.rpartition("@")[2]
+        yield item("image", "image", digest, pinned, "not named by its digest", record.image)
     listed = lineage.packages.get(record.packages_sha256)
     known = None if listed is None else text_digest(listed) == record.packages_sha256
     why = "no list of them was kept" if listed is None else "the list has another digest"
     yield item("packages", "packages", record.packages_sha256, known, why)
-    made = {content.sha256 for other in lineage.entries for content in other.record.outputs.values()}
+    if not record.inputs:
+        yield _source(entry, lineage)
     for name, content in record.inputs.items():
         yield item(name, "input", content.sha256, content.sha256 in made, "no step of this run made it")
-    for name, content in record.outputs.items():
-        yield _output(owner, name, content, entry)
 
 
-def _code(found: Any) -> tuple[str, str, str, bool | None, str]:
-    """Whether the commit that is named holds the files that ran."""
-    head = "code", "code", found.sha256
+def _source(entry: Entry, lineage: Lineage) -> Item:
+    """Where the raw data came from, as the document declares it; by its listing's digest where there is one."""
+    config, task = entry.record.config, entry.record.task
+    declared = {"task": task, "config_sha256": entry.record.config_sha256} in [
+        dict(one) for one in lineage.sources
+    ]
+    digest, where = str(config.get("sources") or entry.record.config_sha256), str(config.get("source") or "")
+    return _item(task, "source", "source", digest, where, declared, "the lineage does not declare it as a source")
+
+
+def _code(found: Code, step: str) -> tuple[bool | None, str]:
+    """Whether the commit that is named is there, holds the files that ran, and the step among them."""
     if found.commit is None:
-        return *head, None, "no commit is known"
+        return None, "no commit is known"
     if found.dirty:
-        return *head, None, f"ran from files that differed from commit {found.commit[:12]}"
+        return None, f"ran from files that differed from commit {found.commit[:12]}"
     there = _code_at(found.commit)
     if there is None:
-        return *head, None, f"commit {found.commit[:12]} is not in this repository"
-    return *head, there == found.sha256, f"commit {found.commit[:12]} holds other files"
+        return None, f"commit {found.commit[:12]} is not in this repository"
+    sha256, files = there
+    if sha256 != found.sha256:
+        return False, f"commit {found.commit[:12]} holds other files"
+    return f"components/{step}.py" in files, f"commit {found.commit[:12]} has no step {step}"
 
 
 @cache
-def _code_at(commit: str) -> str | None:
-    return code_at(commit)
+def _code_at(commit: str) -> tuple[str, frozenset[str]] | None:
+    found = files_at(commit)
+    return None if found is None else (digest_of(found), frozenset(found))
 
 
-def _output(owner: str, name: str, wanted: Content, entry: Entry) -> Item:
-    """Read anew where it lay and where it was kept; one good copy is enough, one bad copy is too much."""
-    kept, place = entry.record.kept.get(name), entry.places.get(name)
-    reads: list[tuple[str, Callable[[], Content | None]]] = []
-    if place is not None:
-        reads.append((place, lambda: content_of(Path(place)) if Path(place).exists() else None))
-    if kept is not None:
-        reads.append((kept, lambda: kept_content(kept)))
-    good, missing = [], []
-    for where, read in reads:
-        found, why = _read(read)
-        if found is None:
-            missing.append(f"{where}: {why}")
-        elif (found.sha256, found.md5) != (wanted.sha256, wanted.md5):
-            return Item(owner, name, "output", wanted.sha256, where, WRONG, f"{where}: other bytes")
-        else:
-            good.append(where)
-    if good:
-        return Item(owner, name, "output", wanted.sha256, good[0], RIGHT)
-    return Item(
-        owner, name, "output", wanted.sha256, kept or "", UNKNOWN, "; ".join(missing) or "no copy is known"
-    )
+def _digest(contents: Any, name: str) -> str | None:
+    return contents[name].sha256 if name in contents else None
 
 
-def _read(read: Callable[[], Content | None]) -> tuple[Content | None, str]:
-    try:
-        return read(), "not there any more"
-    except (VocoError, OSError, ValueError, KeyError, TypeError) as error:
-        return None, f"not readable ({' '.join(str(error).split())[:200]})"
-
-
-def _verdict(right: bool) -> str:
-    return RIGHT if right else WRONG
+def _item(owner: str, name: str, kind: str, digest: str, where: str, right: bool | None, why: str) -> Item:
+    verdict = UNKNOWN if right is None else RIGHT if right else WRONG
+    return Item(owner, name, kind, digest, where, verdict, "" if right else why)

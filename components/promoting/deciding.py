@@ -17,6 +17,8 @@ from voco_model.errors import VocoError
 EVIDENCE = "evidence"
 """The version's tag that says where tables, efficiency and the data's report are kept."""
 NOT_PROMOTED = "not promoted"
+VERDICTS = "verdicts"
+"""Where verdicts are kept among the files of a version's run, each under its digest."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _audited(version: Version, registry: Registry, work: Path) -> Audited:
     from components.auditing.items import RIGHT, UNKNOWN, WRONG
     from components.auditing.version import check_version
 
-    items = list(check_version(registry, version, work))
+    items = list(check_version(registry, version, work, deep=True))
     right, wrong, unknown = (sum(item.verdict == verdict for item in items) for verdict in (RIGHT, WRONG, UNKNOWN))
     first = next((f"{item.owner} {item.name}: {item.why}" for item in items if item.verdict != RIGHT), "")
     return Audited(right, wrong, unknown, first)
@@ -151,7 +153,7 @@ def _keep(verdict: Verdict, version: Version, registry: Registry) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "verdict.json"
         path.write_text(json.dumps(verdict.as_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-        registry.upload(path, version.run, f"verdicts/{digest[:16]}")
+        registry.upload(path, version.run, f"{VERDICTS}/{digest[:16]}")
     return digest
 
 

@@ -68,7 +68,8 @@ def _follow(registry: Registry, now: Standing, has_moved: bool) -> None:
 
 def alias_problems(registry: Registry) -> list[str]:
     """Where an alias does not say what the ledger comes to."""
-    entries, aliases = registry.ledger().entries(), registry.aliases()
+    ledger, aliases = registry.existing_ledger(), registry.aliases()
+    entries = ledger.entries() if ledger else []
     if entries and (registry.settled or (0, ""))[0] < entries[-1].number:
         return [f"entry {entries[-1].number} is not carried out yet; the next `voco promote` or `rollback` does"]
     now = standing(entries)

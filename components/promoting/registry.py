@@ -77,12 +77,27 @@ class Registry:
 
     def ledger(self) -> Ledger:
         """The model's ledger; a model that was made without one gets it now."""
-        if (model := self._model()) is None:
-            raise VocoError(f"{self.name}: {self._there()}")
-        if (run := model.tags.get(LEDGER_TAG)) is None:
+        self.check_exists()
+        if (run := self._model().tags.get(LEDGER_TAG)) is None:
             run = self._new_ledger()
             _persistently(lambda: self._client.set_registered_model_tag(self.name, LEDGER_TAG, run))
         return Ledger(self._client, self.name, run)
+
+    def check_exists(self) -> None:
+        """Refuse a name under which nothing is registered."""
+        if self._model() is None:
+            raise VocoError(f"{self.name}: {self._there()}")
+
+    def existing_ledger(self) -> Ledger | None:
+        """The same, where nothing may be written."""
+        model = self._model()
+        run = model.tags.get(LEDGER_TAG) if model else None
+        return Ledger(self._client, self.name, run) if run else None
+
+    def place(self, run: str, name: str) -> str:
+        """Where `upload` puts something among a run's files."""
+        with reachable():
+            return f"{self._client.get_run(run).info.artifact_uri}/{name}"
 
     @property
     def settled(self) -> tuple[int, str] | None:
@@ -117,7 +132,7 @@ class Registry:
                 self._client.log_artifacts(run, str(folder), place)
             else:
                 self._client.log_artifact(run, str(folder), place)
-            return f"{self._client.get_run(run).info.artifact_uri}/{place}"
+        return self.place(run, place)
 
     def fetch(self, where: str, to: Path) -> Path:
         """What `upload` put somewhere, below `to`."""

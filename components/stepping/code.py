@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -37,17 +37,30 @@ def code() -> Code:
     """Which code this process runs."""
     commit = _git("rev-parse", "HEAD").decode().strip() or os.environ.get("VOCO_COMMIT") or None
     dirty = bool(_git("status", "--porcelain", "--", *SOURCES).strip())
-    return Code(commit, dirty, _digest((name, (ROOT / name).read_bytes()) for name in _files()))
+    files = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in _files()}
+    return Code(commit, dirty, digest_of(files))
 
 
 def code_at(commit: str) -> str | None:
     """The digest of a commit's source files; None where this repository does not have it."""
+    found = files_at(commit)
+    return None if found is None else digest_of(found)
+
+
+def files_at(commit: str) -> dict[str, str] | None:
+    """A commit's source files with their digests; None where this repository does not have it."""
     archive = _git("archive", "--format=tar", commit, "--", *SOURCES) if commit.isalnum() else b""
     if not archive:
         return None
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         files = [(one.name, tar.extractfile(one)) for one in tar if one.isfile() and _is_source(one.name)]
-        return _digest((name, file.read()) for name, file in files if file is not None)
+        return {name: hashlib.sha256(file.read()).hexdigest() for name, file in files if file is not None}
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """What source files are called together."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _files() -> Iterator[str]:
@@ -64,11 +77,6 @@ def _walked() -> list[str]:
 def _is_source(name: str) -> bool:
     path = PurePosixPath(name)
     return path.suffix in SUFFIXES and "__pycache__" not in path.parts
-
-
-def _digest(files: Iterable[tuple[str, bytes]]) -> str:
-    lines = sorted((name, hashlib.sha256(content).hexdigest()) for name, content in files)
-    return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in lines).encode()).hexdigest()
 
 
 def _git(*arguments: str) -> bytes:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +11,8 @@ from typing import Any, BinaryIO
 from voco_model.errors import VocoError
 
 CHUNK = 1 << 20
+AT_ONCE = 4
+"""Files read side by side; reckoning a digest leaves Python to others."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,31 @@ def content_of(path: Path) -> Content:
         )
     if path.is_file():
         return _read(path)
-    lines, entries, total = [], [], 0
+    sums, entries, total = [], [], 0
     for file in files_below(path):
         name = file.relative_to(path).as_posix()
         one = _read(file)
-        lines.append(sum_line(one.sha256, name))
+        sums.append((name, one.sha256))
         entries.append({"md5": one.md5, "relpath": name})
         total += one.bytes
-    whole = hashlib.sha256("".join(lines).encode()).hexdigest()
-    return Content("folder", whole, md5_of_list(entries), total, len(entries))
+    return Content("folder", sha256_of_sums(sums), md5_of_list(entries), total, len(entries))
+
+
+def sha256_of(path: Path) -> str:
+    """`content_of(path).sha256` alone, at the speed of sha256: files of a folder side by side."""
+    if path.is_file():
+        return _sha256(path)
+    files = files_below(path)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(_sha256, files))
+    names = (file.relative_to(path).as_posix() for file in files)
+    return sha256_of_sums(zip(names, found, strict=True))
+
+
+def sha256_of_sums(files: Iterable[tuple[str, str]]) -> str:
+    """What a folder is called, by its files' names and digests in the order of their names."""
+    lines = (sum_line(sha256, name) for name, sha256 in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def sum_line(sha256: str, name: str) -> str:
@@ -102,6 +121,11 @@ def stream_content(file: BinaryIO) -> Content:
         md5.update(chunk)
         size += len(chunk)
     return Content("file", sha256.hexdigest(), md5.hexdigest(), size, 1)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: Path) -> Content:

@@ -13,11 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.attesting.envelope import signed
+from components.attesting.keys import KEY_FILE, Signer, signer_here
+from components.attesting.statement import statement_of
 from components.dvc_keeping import keep
 from components.stepping.digests import Content, content_of, text_digest
 from components.stepping.events import say
 from components.stepping.job import Done, Job
-from components.stepping.record import Record, config_digest, environment
+from components.stepping.openlineage import told_of
+from components.stepping.places import voco_work
+from components.stepping.record import Carried, Record, config_digest, environment, packages
 from components.tracking import Sink, sink_for
 from voco_model.errors import VocoError
 
@@ -43,16 +48,21 @@ class Assignment:
 
 
 def perform(given: Assignment, also: Tell | None = None) -> Done:
-    """Do it, and write its record; an error leaves none. `also` takes the figures that come on the way."""
+    """Do it, and write its record, signed; an error leaves none. `also` takes the figures that come on the way."""
     label = given.label or given.task
-    with sink_for(label) as sink:
+    with sink_for(label) as sink, told_of(label) as lineage:
         say(label, "started")
         started, clock = datetime.now(UTC), time.perf_counter()
+        signer = signer_here() if given.record is not None else None  # a wrong key is known before the work
         inputs = {name: content_of(path) for name, path in given.inputs.items()}
+        lineage.started(inputs)
         sink.start(_parameters(given), {"voco.task": given.task, "voco.step": given.step})
         done = _do(given, _work_folder(given, inputs), sink, also)
         outputs = {name: content_of(path) for name, path in given.outputs.items()}
+        lineage.made(outputs)
         record = _record(given, done, inputs, outputs, started, time.perf_counter() - clock)
+        if given.record is not None:
+            _attested(record, signer).write(given.record)
         _tell(sink, given, record, done)
         paths = {name: str(path.absolute()) for name, path in given.outputs.items()}
         say(label, "ended", seconds=record.seconds, outputs=paths, values=dict(done.values))
@@ -99,16 +109,6 @@ def _work_folder(given: Assignment, inputs: Mapping[str, Content]) -> Path:
     return voco_work() / given.task / text_digest(what)[:16]
 
 
-def voco_home() -> Path:
-    """Where everything that is made here lies, unless configured otherwise."""
-    return Path(os.environ.get("VOCO_HOME") or ".voco").absolute()
-
-
-def voco_work() -> Path:
-    """Where steps keep what they need should they be started again; a shared volume on a cluster."""
-    return Path(os.environ.get("VOCO_WORK") or voco_home() / "work").absolute()
-
-
 def _record(
     given: Assignment,
     done: Done,
@@ -118,7 +118,7 @@ def _record(
     seconds: float,
 ) -> Record:
     seed = given.settings.get("seed")
-    record = Record(
+    return Record(
         run=os.environ.get("VOCO_RUN") or NO_RUN,
         task=given.label or given.task,
         step=given.step,
@@ -134,9 +134,15 @@ def _record(
         kept=_kept(given),
         **environment(),
     )
-    if given.record is not None:
-        record.write(given.record)
-    return record
+
+
+def _attested(record: Record, signer: Signer | None) -> Carried:
+    """The record with its attestation, where somebody can sign; an audit says of one that lacks it: unknown."""
+    if signer is None or not record.outputs:  # an attestation is about something
+        why = f"no key here; give one by {KEY_FILE}" if record.outputs else "it made nothing"
+        print(f"{record.task}: not signed: {why}", flush=True)
+        return Carried(record, None, packages())
+    return Carried(record, signed(statement_of(record), signer), packages())
 
 
 def _kept(given: Assignment) -> dict[str, str]:

@@ -1,4 +1,8 @@
-"""The record of a step: what it was given, what it made, by which code, each with its digest."""
+"""The record of a step: what it was given, what it made, by which code, each with its digest.
+
+Its file carries what proves it, since on a cluster no other file would travel with it: beside the record's own
+fields, `attestation` (the signed envelope) and `packages` (the list behind their digest).
+"""
 
 import json
 import os
@@ -46,21 +50,40 @@ class Record:
     """Output to where a copy is kept under its digest, such as a DVC remote; empty where nowhere."""
     format: int = FORMAT
 
-    def write(self, path: Path) -> None:
-        """One JSON file, always the same for the same record."""
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", "utf-8")
-
     @property
     def sha256(self) -> str:
         """What this record is called."""
         return text_digest(asdict(self))
 
 
+@dataclass(frozen=True)
+class Carried:
+    """All that a record's file holds."""
+
+    record: Record
+    attestation: Mapping[str, Any] | None
+    """The signed envelope; None where nobody could sign."""
+    packages: str | None
+    """`name==version` lines."""
+
+    def write(self, path: Path) -> None:
+        """One JSON file, always the same for the same record and key."""
+        content = asdict(self.record) | {"attestation": self.attestation, "packages": self.packages}
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
 def read_record(path: Path) -> Record:
     """A record from its file."""
+    return read_carried(path).record
+
+
+def read_carried(path: Path) -> Carried:
+    """A record and what proves it."""
     try:
-        return record_from(json.loads(path.read_text("utf-8")))
+        found = json.loads(path.read_text("utf-8"))
+        beside = found.pop("attestation", None), found.pop("packages", None)
+        return Carried(record_from(found), *beside)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise VocoError(f"{path}: not a step's record ({error})") from None
 
@@ -69,11 +92,30 @@ def record_from(values: Mapping[str, Any]) -> Record:
     """A record from what its file holds; whatever else that is, raises what reading it raises."""
     if values.get("format") != FORMAT:
         raise VocoError(f"a record of format {values.get('format')}; this version reads {FORMAT}")
+    check_form(Record, values)
     contents = {
         side: {name: Content.from_mapping(one) for name, one in values[side].items()}
         for side in ("inputs", "outputs")
     }
     return Record(**{**values, **contents, "code": Code(**values["code"])})
+
+
+def check_form(kind: Any, values: Any) -> None:
+    """Refuse what has not the fields of a kind, or has other types in them: nobody knows who wrote the file."""
+    from pydantic import ValidationError
+
+    try:
+        _adapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise VocoError(f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg'].lower()}") from None
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter  # steps write records, and read none
+
+    return TypeAdapter(kind)
 
 
 @cache

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from components.stepping.perform import voco_home
+    from components.stepping.places import voco_home
     from pipelines.doctoring import machine, servers
     from pipelines.doctoring.finding import MARKS, find_all
 

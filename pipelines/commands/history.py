@@ -27,7 +27,10 @@ def run(options: argparse.Namespace) -> int:
     from pipelines.local.home import Home
 
     registry = existing_registry(Home.here().tracking_uri, check_name(options.model))
-    ledger = registry.ledger()
+    registry.check_exists()
+    if (ledger := registry.existing_ledger()) is None:
+        print(f"{registry.name}: nothing was decided yet")
+        return 0
     if options.verify:
         found = [*problems(ledger, registry.settled), *alias_problems(registry)]
         print(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.attesting.keys import FOLDER, KEY_FILE, MOUNTED, TRUSTED, is_private
 from voco_model.errors import VocoError
 
 REPOSITORY = "voco-run"
@@ -49,8 +50,19 @@ def docker_runner(home: Path, environment: dict[str, str]) -> Any:
         user=f"{user}:{os.getgid() or USER}",
         network_mode="host",
         environment=environment,
-        mounts=[Mount(target=str(home), source=str(home), type="bind")],
+        mounts=[Mount(target=str(home), source=str(home), type="bind"), *_key()],
     )
+
+
+def _key() -> list[Any]:
+    """A signing key that the environment names lies where a cluster's secret would."""
+    from docker.types import Mount
+
+    given = os.environ.get(KEY_FILE)
+    if not given:
+        return []
+    source = str(Path(given).absolute())
+    return [Mount(target=str(MOUNTED / "key.pem"), source=source, type="bind", read_only=True)]
 
 
 def open_to_steps(home: Path) -> None:
@@ -63,6 +75,7 @@ def open_to_steps(home: Path) -> None:
     os.umask(0)
     (home / "outputs").mkdir(parents=True, exist_ok=True)  # else Docker makes it, and as its own
     home.chmod(0o777)
+    (home / FOLDER / TRUSTED).mkdir(parents=True, exist_ok=True)  # a step's user adds the key that it signs with
     for path in home.rglob("*"):
-        if path.stat().st_uid == 0 and not path.is_symlink():
+        if path.stat().st_uid == 0 and not path.is_symlink() and not is_private(path):
             path.chmod(path.stat().st_mode | (0o777 if path.is_dir() else 0o666))

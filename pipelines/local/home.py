@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.stepping.perform import voco_home
+from components.stepping.places import voco_home
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ from pipelines.local.watching import Seen, Watch
 from pipelines.profiles import Profile
 from voco_model.errors import VocoError
 
-PASSED_ON = ("VOCO_NOTIFY", "OMP_NUM_THREADS", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+PASSED_ON = (
+    *("VOCO_NOTIFY", "VOCO_OPENLINEAGE", "OMP_NUM_THREADS"),
+    *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+)
 """From this process's environment to the steps' containers; by name alone in what is written down."""
 LOOK_EVERY = 0.2
 TIME_TO_SAVE = 60.0

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from components.dvc_keeping import keep, kept_content
+from components.dvc_keeping import is_kept, keep, kept_file, kept_sha256
 from components.dvc_store import FolderStore
 from components.dvc_tracking import ENVIRONMENT
 from components.stepping.digests import content_of
@@ -79,15 +79,27 @@ def test_what_is_kept_is_read_anew_to_the_last_byte(tmp_path):
     before = contents(remote)
     assert keep(tmp_path / "folder", str(remote)) == kept
     assert contents(remote) == before
-    assert kept_content(kept) == wanted
-    assert kept_content(keep(tmp_path / "folder" / "Z", str(remote))) == content_of(tmp_path / "folder" / "Z")
+    assert kept_sha256(kept) == wanted.sha256
+    assert (
+        kept_sha256(keep(tmp_path / "folder" / "Z", str(remote))) == content_of(tmp_path / "folder" / "Z").sha256
+    )
+    assert kept_file(kept, "a/b/c/deep") == (tmp_path / "folder/a/b/c/deep").read_bytes()
+    assert kept_file(kept, "absent") is None
+    listed = FolderStore(remote).place(wanted.md5)
+    whole = listed.read_bytes()
+    listed.write_bytes(whole.replace(b", ", b",", 1))  # the same to a reader, and not what was kept
+    assert kept_sha256(kept) not in (wanted.sha256, None)
+    listed.write_bytes(whole)
     one = FolderStore(remote).place(content_of(tmp_path / "folder/a/b/c/deep").md5)
     one.write_bytes(b"other")
-    assert kept_content(kept) not in (wanted, None)
+    assert is_kept(kept)
+    assert kept_sha256(kept) not in (wanted.sha256, None)
     one.unlink()
-    assert kept_content(kept) is None
-    FolderStore(remote).place(wanted.md5).unlink()
-    assert kept_content(kept) is None
+    assert kept_sha256(kept) is None
+    listed.unlink()
+    assert kept_sha256(kept) is None
+    assert kept_file(kept, "Z") is None
+    assert not is_kept(kept)
 
 
 def test_a_name_with_a_line_break_cannot_pass_for_two_files(tmp_path):
@@ -133,13 +145,15 @@ def test_s3_holds_the_same_in_the_same_places(bucket, tmp_path):
     there = {one["Key"] for one in bucket.list_objects_v2(Bucket="kept")["Contents"]}
     assert there == {f"voco/dvc/{name}" for name in contents(tmp_path / "remote")}
     assert keep(tmp_path / "folder", remote) == kept
-    assert kept_content(kept) == content_of(tmp_path / "folder")
+    assert kept_sha256(kept) == content_of(tmp_path / "folder").sha256
     one = f"{remote}#{content_of(tmp_path / 'folder/Z').md5}"
+    assert is_kept(kept)
+    assert kept_file(kept, "Z") == (tmp_path / "folder/Z").read_bytes()
     bucket.put_object(Bucket="kept", Key=key_of(one), Body=b"other")
-    assert kept_content(one) not in (None, content_of(tmp_path / "folder/Z"))
+    assert kept_sha256(one) not in (None, content_of(tmp_path / "folder/Z").sha256)
     bucket.delete_object(Bucket="kept", Key=key_of(one))
-    assert kept_content(one) is None
-    assert kept_content(kept) is None
+    assert kept_sha256(one) is None
+    assert kept_sha256(kept) is None
     with pytest.raises(VocoError, match="nothing can be kept or read there") as caught:
         keep(tmp_path / "folder", "s3://absent/voco")
     assert "\n" not in str(caught.value)

@@ -134,6 +134,13 @@ def test_secrets_are_never_in_the_clear_and_only_where_needed(pipeline):
         "notify": ["voco-notify"],
         "evaluate": ["voco-judge"],
     }
+    keys = {
+        task: [(s.secret_name, s.mount_path, s.optional) for s in settings[task].secret_as_volume]
+        for task in TASKS
+    }
+    unsigned = {"look", "news", "refuse", "notify"}
+    for task in TASKS:
+        assert keys[task] == ([] if task in unsigned else [("voco-signing", "/etc/voco/signing", True)]), task
     plain = {one["name"] for task in TASKS for one in containers[task].get("env", [])}
     assert plain <= {VARIABLE, "VOCO_IMAGE"}
 

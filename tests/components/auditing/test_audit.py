@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from components.attesting.keys import signer_here
+from components.auditing.lineage import gather, signed_lineage, write_lineage
 from components.check import step as check
 from components.decide import step as decide
 from components.promoting.registry import Registry
@@ -22,7 +24,7 @@ def ran(mlflow_uri, tmp_path, monkeypatch):
 
 def audited(capsys, subject):
     """Status, and the items that are not right."""
-    status = main(["audit", str(subject), "--json"])
+    status = main(["audit", str(subject), "--deep", "--format", "json"])
     found = json.loads(capsys.readouterr().out)
     assert found["status"] == status
     return status, {f"{i['owner']} {i['name']}": i["verdict"] for i in found["items"] if i["verdict"] != "right"}
@@ -32,7 +34,7 @@ def test_a_run_that_nobody_touched_is_right_by_version_and_by_file(ran, mlflow_u
     assert audited(capsys, "voco-llama@champion") == (0, {})
     assert audited(capsys, "voco-llama/1") == (0, {})
     assert audited(capsys, ran / "out/audit/audit/audit.json") == (0, {})
-    assert main(["audit", str(ran / "out/audit/audit/audit.json")]) == 0
+    assert main(["audit", str(ran / "out/audit/audit/audit.json"), "--deep"]) == 0
     text = capsys.readouterr().out
     assert "✓ promote" in text
     assert text.rstrip().endswith("✗ 0, ? 0")
@@ -76,6 +78,58 @@ def test_changed_bytes_are_found_where_they_lie_and_in_the_remote(ran, capsys):
     (kept,) = [p for p in (ran / "remote").rglob("*") if p.is_file() and p.read_bytes() == weights.read_bytes()]
     changed(kept)
     assert audited(capsys, path) == (1, {"export exported": "wrong"})
+
+
+def test_a_record_that_was_changed_before_the_audit_gathered_it_is_found(ran, tmp_path, capsys):
+    """The forger comes between two steps, and the step audit signs what it is given: the step itself did not."""
+    records = {task: ran / "out" / task / "record" for task in ("ingest", "validate", "export", "promote")}
+    path = records["validate"]
+    found = json.loads(path.read_text())
+    for edit, said in (
+        (lambda r: r["values"].update(passed="no"), {"validate attestation"}),
+        (lambda r: r.update(attestation=None), {"validate attestation"}),
+    ):
+        changed_one = json.loads(json.dumps(found))
+        edit(changed_one)
+        path.write_text(json.dumps(changed_one))
+        document = signed_lineage(gather(records, "run-1"), signer_here())
+        status, wrong = audited(capsys, write_lineage(document, tmp_path / "again"))
+        assert said <= wrong.keys()
+        assert status == 1
+
+
+def test_an_unsigned_run_is_no_pass(mlflow_uri, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    whole_run(tmp_path, monkeypatch)
+    capsys.readouterr()
+    status, found = audited(capsys, "voco-llama/1")
+    assert status == 2
+    assert set(found.values()) == {"unknown"}
+    assert {"export attestation", "lineage signature"} <= found.keys()
+    assert "attestation_sha256" not in Registry(mlflow_uri).by_number("1").tags
+
+
+def test_without_deep_no_byte_is_read_and_the_answer_says_so(ran, capsys):
+    changed(ran / "out/export/exported/model/weights.bin")
+    assert main(["audit", str(ran / "out/audit/audit/audit.json")]) == 0
+    text = capsys.readouterr().out
+    assert "bytes not read" in text.splitlines()[0]
+    assert "its bytes were not read" in text
+    assert main(["audit", str(ran / "out/audit/audit/audit.json"), "--deep"]) == 1
+    text = capsys.readouterr().out
+    assert "✗ export" in text
+    assert "not read" not in text
+
+
+def test_the_json_lists_every_item_with_where_it_lies(ran, capsys):
+    main(["audit", "voco-llama/1", "--deep", "--format", "json"])
+    items = json.loads(capsys.readouterr().out)["items"]
+    assert all(set(one) == {"owner", "name", "kind", "digest", "location", "verdict", "why"} for one in items)
+    kinds = {one["kind"] for one in items}
+    assert kinds >= {"attestation", "output", "input", "source", "code", "packages", "config", "record", "tag"}
+    assert kinds >= {"evidence", "gate", "verdict", "validation"}
+    own = next(one for one in items if (one["owner"], one["name"]) == ("export", "exported"))
+    assert own["location"] == str(ran / "out/export/exported")
 
 
 def test_what_is_gone_is_no_pass(ran, capsys):

@@ -41,6 +41,7 @@ def test_every_part_is_there(page):
     assert heads == [
         "Tables",
         "Retention by the number of VoCo tokens",
+        "The paper&#x27;s tables, ours beside",
         "By type of question",
         "Answers",
         "Where VoCo tokens look",
