@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -45,16 +46,22 @@ class Record:
     kept: Mapping[str, str]
     """Output to where a copy is kept under its digest, such as a DVC remote; empty where nowhere."""
     format: int = FORMAT
+    threads: int | None = None
+    """That computed; sums come out otherwise with another number. None in records that are older than this field."""
 
     def write(self, path: Path) -> None:
         """One JSON file, always the same for the same record."""
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", "utf-8")
+            temporary.write_text(json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n", "utf-8")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it; an older record keeps the digest that it had."""
+        return {name: value for name, value in asdict(self).items() if name != "threads" or value is not None}
 
     @property
     def sha256(self) -> str:
         """What this record is called."""
-        return text_digest(asdict(self))
+        return text_digest(self.as_dict())
 
 
 def read_record(path: Path) -> Record:
@@ -95,4 +102,13 @@ def environment() -> dict[str, Any]:
         "image": os.environ.get("VOCO_IMAGE") or None,
         "python": platform.python_version(),
         "packages_sha256": text_digest(packages()),
+        "threads": threads(),
     }
+
+
+def threads() -> int:
+    """As many as torch computes with; where it is not loaded, as many as it would."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return int(torch.get_num_threads())
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else os.cpu_count() or 1
