@@ -17,6 +17,7 @@ from pipelines.commands import (
     compress,
     continue_video,
     demo,
+    diff,
     doctor,
     dry_run,
     eval,
@@ -27,6 +28,7 @@ from pipelines.commands import (
     mask,
     profile,
     promote,
+    reproduce,
     reproduce_paper,
     run,
     runs,
@@ -35,6 +37,7 @@ from pipelines.commands import (
     step,
     submit,
     validate,
+    where,
     world,
 )
 
@@ -55,6 +58,9 @@ COMMANDS = (
     step,
     promote,
     audit,
+    diff,
+    reproduce,
+    where,
     *TRAINING,
     reproduce_paper,
     compile,

@@ -47,7 +47,7 @@ class Record:
     """Output to where a copy is kept under its digest, such as a DVC remote; empty where nowhere."""
     format: int = FORMAT
     threads: int | None = None
-    """That computed; sums come out otherwise with another number. None in records that are older than this field."""
+    """That computed; with another number, sums come out otherwise. None in records older than this field."""
 
     def write(self, path: Path) -> None:
         """One JSON file, always the same for the same record."""

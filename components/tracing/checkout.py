@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.stepping.code import LONGEST, ROOT, Code, code_at
+from components.stepping.code import LONGEST, ROOT, SOURCES, Code, code_at
 from voco_model.errors import VocoError
 
 HERE = "--here runs the code as it is here"
@@ -36,8 +36,18 @@ def checked_out(code: Code, owner: str) -> Iterator[Path]:
             _git("worktree", "remove", "--force", str(path))
 
 
-def _git(*arguments: str) -> None:
-    """Hooks of the repository are none of a checkout's business."""
+def changes(before: str | None, after: str | None) -> str | None:
+    """`git diff --stat` of the source files; None where this repository does not have both commits."""
+    if not (before and after and before.isalnum() and after.isalnum()):
+        return None
+    try:
+        return _git("diff", "--stat=100", before, after, "--", *SOURCES).rstrip() or None
+    except VocoError:
+        return None
+
+
+def _git(*arguments: str) -> str:
+    """What git prints. Hooks of the repository are none of a checkout's business."""
     given = {"GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(
@@ -53,3 +63,4 @@ def _git(*arguments: str) -> None:
     if done.returncode:
         why = " ".join(done.stderr.split())[:300]
         raise VocoError(f"git {' '.join(arguments[:2])} failed ({why}); mend that, or {HERE}")
+    return done.stdout

@@ -83,7 +83,9 @@ class Made:
 
     def _lost(self) -> VocoError:
         where = f"{self.place}: is not there any more" if self.place else "no copy of it is known"
-        return VocoError(f"{self.name} ({self.content.sha256[:12]}): {where}, and no DVC remote keeps it; {WAY_OUT}")
+        return VocoError(
+            f"{self.name} ({self.content.sha256[:12]}): {where}, and no DVC remote keeps it; {WAY_OUT}"
+        )
 
     def _listed(self, store: Store, md5: str) -> list[dict[str, str]]:
         with store.opened(md5) as file:

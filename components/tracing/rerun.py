@@ -1,4 +1,4 @@
-"""A step done once more, in a process of its own: the recorded settings, inputs and threads, some folder's code."""
+"""A step done once more, in its own process: recorded settings, inputs and threads, a given folder's code."""
 
 import json
 import os

@@ -50,7 +50,9 @@ def lineage_of(registry: Registry, version: Version) -> Lineage:
     with tempfile.TemporaryDirectory() as folder:
         lineage, sha256 = read_lineage(registry.fetch(place, Path(folder)))
     if version.tags.get(DIGEST_TAG) != sha256:
-        raise VocoError(f"{title}: its lineage is not the one that was registered; see `voco audit {registry.name}`")
+        raise VocoError(
+            f"{title}: its lineage is not the one that was registered; see `voco audit {registry.name}`"
+        )
     return _unchanged(lineage, sha256, title)
 
 
