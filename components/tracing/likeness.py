@@ -97,13 +97,20 @@ def _of_values(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float)
     for where in dict.fromkeys((*old, *new)):
         if where not in old or where not in new:
             what, near = f"{where} is {'missing' if where in old else 'new'}", False
-        elif old[where] == new[where]:
+        elif _same(old[where], new[where]):
             continue
         else:
             what = f"{where}: {_short(old[where])} became {_short(new[where])}"
             near = _near(old[where], new[where], tolerance)
         first, within = first or what, within and near
     return first or "the same values, written otherwise", within
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Not as Python has it, where 1 is True, and NaN is not itself."""
+    if isinstance(old, float) and isinstance(new, float) and math.isnan(old):
+        return math.isnan(new)
+    return isinstance(old, bool) is isinstance(new, bool) and bool(old == new)
 
 
 def _near(old: Any, new: Any, tolerance: float) -> bool:
