@@ -85,19 +85,37 @@ def _found(sha256: str, holds: tuple[str, ...], trail: Trail) -> Found:
 
 
 def _downstream(sha256: str, trail: Trail) -> tuple[set[str], set[str]]:
-    """Contents that were made from it, itself among them, and the steps that did."""
-    reached, steps, waiting = {sha256}, set(), [sha256]
-    readers: dict[str, list[Entry]] = {}
-    for entry in trail.entries:
-        for content in entry.record.inputs.values():
-            readers.setdefault(content.sha256, []).append(entry)
+    """Contents that were made from it, itself among them, and the steps that did.
+
+    Whoever read these bytes, read them. Further on, a step read what its own run made: another run may have made
+    the same bytes, such as a table of the same figures, from something else.
+    """
+    makers, readers = _by_content(trail, "outputs"), _by_content(trail, "inputs")
+    reached, steps, waiting = {sha256}, set(), list(readers.get(sha256, []))
     while waiting:
-        for entry in readers.get(waiting.pop(), []):
-            steps.add(entry.record.sha256)
-            fresh = {c.sha256 for c in entry.record.outputs.values()} - reached
-            reached |= fresh
-            waiting += fresh
+        entry = waiting.pop()
+        if entry.record.sha256 in steps:
+            continue
+        steps.add(entry.record.sha256)
+        for content in entry.record.outputs.values():
+            reached.add(content.sha256)
+            made = makers[content.sha256]
+            waiting += [one for one in readers.get(content.sha256, []) if _read_from(one, entry, made)]
     return reached, steps
+
+
+def _read_from(reader: Entry, maker: Entry, makers: list[Entry]) -> bool:
+    """Whether it may have been this maker; where its own run had none, it was an earlier one's, not done again."""
+    own = [one for one in makers if one.record.run == reader.record.run]
+    return not own or maker in own
+
+
+def _by_content(trail: Trail, side: str) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in trail.entries:
+        for content in getattr(entry.record, side).values():
+            found.setdefault(content.sha256, []).append(entry)
+    return found
 
 
 def _step(entry: Entry) -> dict[str, Any]:

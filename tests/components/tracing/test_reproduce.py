@@ -57,7 +57,9 @@ def test_a_difference_is_named_and_small_ones_pass_only_elsewhere(code, tmp_path
     verdict, notes = found["toy_train"]
     assert verdict == "different"
     # The greatest value is 5, so 5e-4 would be allowed.
-    assert notes.startswith("first in model/model.safetensors: tensor w: greatest difference 0.5 (tolerance 0.0005)")
+    assert notes.startswith(
+        "first in model/model.safetensors: tensor w: greatest difference 0.5 (tolerance 0.0005)"
+    )
     assert reproduced(capsys, lineage, "--step", "toy_train", "--tolerance", "0.2")[0] == 1
     edited(lineage, lambda record: record.pop("threads"))  # as older records are
     status, found = reproduced(capsys, lineage, "--step", "toy_train", "--tolerance", "0.2")

@@ -14,7 +14,13 @@ from components.tracing.rerun import PROGRAM
 
 ROOT = Path(__file__).parents[3]
 TAKEN = ("components/__init__.py", "components/dvc_*.py", "components/stepping/*.py", "components/tracking/*.py")
-TAKEN += ("voco_model/__init__.py", "voco_model/errors.py", "voco_model/files.py", "pipelines/__init__.py", "data/__init__.py")
+TAKEN += (
+    "voco_model/__init__.py",
+    "voco_model/errors.py",
+    "voco_model/files.py",
+    "pipelines/__init__.py",
+    "data/__init__.py",
+)
 TOY_DATA = """
 from components.stepping.job import Done
 
