@@ -104,8 +104,8 @@ def data_diff(first: Made, second: Made) -> DataDiff:
         ]
         sets = {}
         for name in manifests:
-            parts = [top / PurePosixPath(name).parent for top in tops]
-            sets[PurePosixPath(name).parent.as_posix()] = _changes(*parts, in_both=name in old and name in new)
+            before, after = (top / PurePosixPath(name).parent for top in tops)
+            sets[PurePosixPath(name).parent.as_posix()] = _changes(before, after, name in old and name in new)
     inner = {PurePosixPath(name).parts[1] for name in changed if PurePosixPath(name).parts[0] == BENCHMARKS}
     return DataDiff(False, sets, tuple(sorted(inner)))
 

@@ -78,7 +78,8 @@ def _registered(uri: str, missed: list[str]) -> tuple[list[Model], list[Entry]]:
     """Every version of every model; a version without lineage may have seen anything."""
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return [], []
-    models, entries = [], []
+    models: list[Model] = []
+    entries: list[Entry] = []
     for name, aliases in _names(uri):
         registry = existing_registry(uri, name)
         for version in registry.versions():

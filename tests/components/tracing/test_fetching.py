@@ -60,7 +60,7 @@ def test_a_lost_or_changed_object_is_one_line(made, tmp_path):
     with pytest.raises(VocoError, match=r"remote lost object .*, b\.txt of ingest\.data; put it back"):
         made.bring(tmp_path / "two")
     next((tmp_path / "remote").rglob("*.dir")).unlink()
-    with pytest.raises(VocoError, match="the DVC remote lost ingest.data; put it back"):
+    with pytest.raises(VocoError, match=r"the DVC remote lost ingest\.data; put it back"):
         made.bring(tmp_path / "three")
     with pytest.raises(VocoError, match="no DVC remote keeps it"):
         Made(made.name, made.content, made.place, None).bring(tmp_path / "four")
