@@ -1,5 +1,6 @@
 """What a person names, `MODEL@alias`, `MODEL/version` or an audit.json, as a lineage that nobody changed."""
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from components.audit import DIGEST_TAG, PLACE_TAG
 from components.auditing.lineage import Entry, Lineage, read_lineage
 from components.promoting.registry import Registry, Version, existing_registry, split_name
 from voco_model.errors import VocoError
+
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+"""A person waits: MLflow's own tries take minutes to say that a server is not there."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,17 @@ def open_subject(written: str, uri: str) -> Subject:
     if path.is_file() or path.suffix == ".json":
         lineage, sha256 = read_lineage(path)
         return Subject(f"{path} (run {lineage.run})", _unchanged(lineage, sha256, str(path)))
+    be_patient()
     name, which = split_name(written)
     registry = existing_registry(uri, name)
     version = registry.find(which)
     return Subject(f"{name} version {version.number}", lineage_of(registry, version))
+
+
+def be_patient() -> None:
+    """No longer than a person is, unless the environment says how long."""
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
 
 
 def lineage_of(registry: Registry, version: Version) -> Lineage:

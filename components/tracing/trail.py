@@ -8,7 +8,7 @@ from typing import Any
 from components.auditing.lineage import Entry
 from components.promoting.registry import EXPORTED, existing_registry
 from components.stepping.record import read_record
-from components.tracing.subjects import lineage_of
+from components.tracing.subjects import be_patient, lineage_of
 from components.tracking.figures import reachable
 from components.tracking.runs import SQLITE, client_of
 from voco_model.errors import VocoError
@@ -78,6 +78,7 @@ def _registered(uri: str, missed: list[str]) -> tuple[list[Model], list[Entry]]:
     """Every version of every model; a version without lineage may have seen anything."""
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return [], []
+    be_patient()
     models: list[Model] = []
     entries: list[Entry] = []
     for name, aliases in _names(uri):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 
 import pytest
 
@@ -138,3 +139,16 @@ def test_mistakes_are_one_line(home, tmp_path, capsys, monkeypatch):
         assert said in error
         assert error.count("\n") == 1
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_registry_that_does_not_answer_is_one_line(tmp_path, capsys, monkeypatch):
+    with socket.socket() as taken:  # bound and not listening: nobody answers there
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        monkeypatch.setenv("VOCO_HOME", str(tmp_path))
+        for command in (["where", "0" * 64], ["reproduce", "voco-llama", "--all"], ["diff", "voco-llama", "/1"]):
+            assert main(command) == (1 if command[0] == "diff" else 2)
+            error = capsys.readouterr().err
+            assert "MLFLOW_TRACKING_URI: nothing can be logged there" in error
+            assert error.count("\n") == 1
