@@ -62,6 +62,7 @@ def rerun(record: Record, inputs: Mapping[str, Path], code: Path, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "given.json").write_text(json.dumps(given), "utf-8")
     log = folder / "log.txt"
+    print(f"{record.task}: at work; what it says is in {log} until it ends", file=sys.stderr, flush=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str((folder / "given.json").absolute())],

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from components.tracing.likeness import TOLERANCE
 from voco_model.errors import VocoError
 
 if TYPE_CHECKING:
     from components.tracing.reproducing import Outcome
-
-TOLERANCE = 1e-4
 
 
 def add(parser: argparse.ArgumentParser) -> None:

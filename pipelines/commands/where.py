@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"voco: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     found, closed = look_for(wanted, trail)
-    missed = [*trail.missed, *closed]
+    missed = list(dict.fromkeys([*trail.missed, *closed]))
     status = 2 if missed else 0 if found else 1
     if options.json:
         told = {"what": wanted.what, "status": status, "found": [one.as_dict() for one in found]}
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         )
         return status
     print("\n\n".join(map(_told, found)) if found else f"{wanted.what}: not found")
-    if not found and not closed and not wanted_is_whole(wanted.sha256, wanted.md5):
+    if not found and not closed and not _is_whole(wanted.sha256, wanted.md5):
         print(
             "inside folders, files are known by their md5 and pictures by their sha256; the file itself has both"
         )
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def wanted_is_whole(sha256: str, md5: str) -> bool:
+def _is_whole(sha256: str, md5: str) -> bool:
     """Whether both digests are known, as they are of a file."""
     return sha256 != md5
 
