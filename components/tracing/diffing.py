@@ -167,18 +167,21 @@ def _packages(first: Lineage, second: Lineage) -> tuple[list[tuple[str, str, str
         return [], []
     lists = dict(first.packages) | dict(second.packages)
     unlisted = sorted(digest for digest in used[0] | used[1] if digest not in lists)
-    old, new = (_versions(digests, lists) for digests in used)
-    if not (old and new):
-        return [], unlisted
+    old, new = ("".join(lists.get(digest, "") for digest in digests) for digests in used)
+    return (package_changes(old, new) if old and new else []), unlisted
+
+
+def package_changes(before: str, after: str) -> list[tuple[str, str, str]]:
+    """Name, version before and after, from `name==version` lines."""
+    old, new = _versions(before), _versions(after)
     names = sorted({*old, *new}, key=str.lower)
-    return [(n, old.get(n, ABSENT), new.get(n, ABSENT)) for n in names if old.get(n) != new.get(n)], unlisted
+    return [(n, old.get(n, ABSENT), new.get(n, ABSENT)) for n in names if old.get(n) != new.get(n)]
 
 
-def _versions(digests: set[str], lists: Mapping[str, str]) -> dict[str, str]:
+def _versions(lines: str) -> dict[str, str]:
     """Where steps had different ones, all of them."""
     found: dict[str, set[str]] = {}
-    for digest in digests:
-        for line in lists.get(digest, "").splitlines():
-            name, _, version = line.partition("==")
-            found.setdefault(name, set()).add(version)
+    for line in lines.splitlines():
+        name, _, version = line.partition("==")
+        found.setdefault(name, set()).add(version)
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from components.auditing.lineage import Entry, Lineage
 from components.stepping.code import ROOT
-from components.stepping.record import Record
+from components.stepping.record import Record, packages
 from components.tracing.checkout import checked_out
+from components.tracing.diffing import package_changes
 from components.tracing.fetching import Made, outputs
 from components.tracing.likeness import difference
 from components.tracing.rerun import rerun
@@ -18,6 +19,8 @@ from voco_model.errors import VocoError
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "different"
 NOT_DONE, LEFT_OUT = "could not be done", "left out"
+FIRST = 5
+"""Packages that are named of many."""
 NEVER = {
     "promote": "it decides by what the registry held then; `voco audit` checks what it wrote",
     "profile": "it measures time, which is never the same twice; `voco profile` measures anew",
@@ -59,7 +62,7 @@ def reproduce(entry: Entry, lineage: Lineage, terms: Terms) -> Outcome:
         again = rerun(record, inputs, code, work)
         if record.code.sha256 != again.record.code.sha256 and not terms.here:
             raise VocoError(f"{record.task}: other code ran than that of its commit; is another one installed?")
-        unlike = surroundings(record, again.record)
+        unlike = surroundings(record, again.record, lineage.packages.get(record.packages_sha256))
         why, within = _held(entry, again.record, again.outputs, work / "recorded", terms.tolerance)
     dated = [f"{name} says when it was made and is left out" for name in DATED.get(record.step, ())]
     if not why:
@@ -94,13 +97,16 @@ def in_order(lineage: Lineage) -> list[Entry]:
     return [entries[task] for task in TopologicalSorter(reads).static_order()]
 
 
-def surroundings(then: Record, now: Record) -> list[str]:
-    """What is not as it was; where nothing is, every bit of a step's output should be."""
+def surroundings(then: Record, now: Record, listed: str | None = None) -> list[str]:
+    """What is not as it was; where all is, every bit of a step's output should be.
+
+    listed: the packages of then, where a list of them was kept.
+    """
     found = []
     if then.code.sha256 != now.code.sha256:
         found.append(f"other code: {then.code.sha256[:12]} then, {now.code.sha256[:12]} now")
     if then.packages_sha256 != now.packages_sha256:
-        found.append(f"other packages: {then.packages_sha256[:12]} then, {now.packages_sha256[:12]} now")
+        found.append(f"other packages: {_other_packages(listed)}")
     if then.python != now.python:
         found.append(f"another Python: {then.python} then, {now.python} now")
     if then.threads is None:
@@ -108,6 +114,14 @@ def surroundings(then: Record, now: Record) -> list[str]:
     elif then.threads != now.threads:
         found.append(f"another number of threads: {then.threads} then, {now.threads} now")
     return found + (["on a GPU, whose sums come in any order"] if _on_gpu() else [])
+
+
+def _other_packages(listed: str | None) -> str:
+    if listed is None:
+        return "no list was kept of those of then"
+    changed = [f"{name} {then} -> {now}" for name, then, now in package_changes(listed, packages())]
+    more = f" and {len(changed) - FIRST} more" if len(changed) > FIRST else ""
+    return ", ".join(changed[:FIRST]) + more
 
 
 def _on_gpu() -> bool:

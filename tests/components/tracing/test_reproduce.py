@@ -68,6 +68,27 @@ def test_a_difference_is_named_and_small_ones_pass_only_elsewhere(code, tmp_path
     assert reproduced(capsys, lineage, "--step", "toy_train", "--tolerance", "0.09")[0] == 1
 
 
+def test_other_packages_and_threads_are_named(code, tmp_path, capsys, monkeypatch):
+    lineage = toy_run(code, tmp_path / "run", TOY_NOISE="1e-5", OMP_NUM_THREADS="1")
+    document = json.loads(lineage.read_text())
+    [(_, installed)] = document["packages"].items()
+    then = installed.replace("numpy==", "numpy==0.").replace("torch==", "torch==0.") + "gone==1\n"
+    digest = text_digest(then)
+    document.pop("sha256")
+    document["packages"] = {digest: then}
+    for one in document["records"]:
+        one["record"].update(packages_sha256=digest, python="3.10.1")
+    lineage.write_text(json.dumps(document | {"sha256": text_digest(document)}))
+    status, found = reproduced(capsys, lineage)
+    verdict, notes = found["toy_train"]
+    assert (status, verdict) == (0, "within tolerance")  # 1e-5 of 5, where 5e-4 is allowed
+    assert "tensor w: greatest difference" in notes
+    assert "other packages: gone 1 -> -, numpy 0." in notes
+    assert "another Python: 3.10.1 then" in notes
+    edited(lineage, lambda record: record.update(packages_sha256="f" * 64))
+    assert "no list was kept of those of then" in reproduced(capsys, lineage)[1]["toy_train"][1]
+
+
 def test_code_that_nobody_has_is_refused_unless_that_here_is_meant(code, tmp_path, capsys):
     lineage = toy_run(code, tmp_path / "run")
     changed = (code / "components/toy_train.py").read_text().replace('"seed"', '"grain"', 1)
