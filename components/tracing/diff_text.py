@@ -36,11 +36,10 @@ def in_one_line(diff: Diff, figures: Figures) -> str:
     ]
     what = f"Changed: {', '.join(changed)}." if changed else "Nothing changed that is recorded."
     verdicts = [one.told.verdict for one in figures.benchmarks if one.told]
-    counts = [f"{verdicts.count(name)} {name}" for name in (BETTER, WORSE, UNDECIDED) if name in verdicts]
-    came = f"The second on {len(verdicts)} comparisons: {', '.join(counts)}."
+    counts = [f"{name} in {verdicts.count(name)}" for name in (BETTER, WORSE, UNDECIDED) if name in verdicts]
     if not counts:
-        came = "No figures can be compared."
-    return f"{what} {came}"
+        return f"{what} No figures can be compared."
+    return f"{what} The second is {', '.join(counts)} of {len(verdicts)} comparisons."
 
 
 def _other(diff: Diff) -> bool:

@@ -64,7 +64,7 @@ def test_records_that_came_and_went_and_figures_that_rose(ran, monkeypatch, caps
         assert f"\n{line}" in f"\n{text}"
     last = text.splitlines()[-1]
     assert last.startswith("Changed: data (captions: 2 added, 1 changed; clips: 1 added; instructions: 2 removed;")
-    assert last.endswith("The second on 1 comparisons: 1 better.")
+    assert last.endswith("The second is better in 1 of 1 comparisons.")
 
 
 def test_a_version_and_itself_differ_in_nothing(ran, capsys):
