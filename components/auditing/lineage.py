@@ -12,7 +12,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def gather(records: Mapping[str, Path], run: str) -> dict[str, Any]:
         "model": promoted.get("model"),
         "version": promoted.get("version"),
         "records": [
-            {"record": record.as_dict(), "sha256": record.sha256, "places": where}
+            {"record": asdict(record), "sha256": record.sha256, "places": where}
             for record, where in zip(found, places, strict=True)
         ],
         "links": links(found),

@@ -52,16 +52,15 @@ class Record:
     def write(self, path: Path) -> None:
         """One JSON file, always the same for the same record."""
         with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n", "utf-8")
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it; an older record keeps the digest that it had."""
-        return {name: value for name, value in asdict(self).items() if name != "threads" or value is not None}
+            temporary.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n", "utf-8")
 
     @property
     def sha256(self) -> str:
-        """What this record is called."""
-        return text_digest(self.as_dict())
+        """What this record is called; one from before threads were recorded keeps the digest that it had."""
+        said = asdict(self)
+        if self.threads is None:
+            del said["threads"]
+        return text_digest(said)
 
 
 def read_record(path: Path) -> Record:
