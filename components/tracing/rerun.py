@@ -31,8 +31,11 @@ except VocoError as error:
     sys.exit(f"voco: error: {error}")
 """
 """Speaks to whatever version of the code it is run with, so it is no module of this one."""
-NOT_PASSED = ("VOCO_RUN", "VOCO_SPOOL", "VOCO_DVC_REMOTE", "VOCO_WORK", "VOCO_IMAGE", "MLFLOW_TRACKING_URI")
-"""A step that is done again is told to nobody, and kept nowhere."""
+NOT_PASSED = (
+    *("VOCO_RUN", "VOCO_SPOOL", "VOCO_DVC_REMOTE", "VOCO_WORK", "VOCO_IMAGE", "VOCO_COMMIT"),
+    *("VOCO_SIGNING_KEY_FILE", "MLFLOW_TRACKING_URI"),
+)
+"""A step that is done again is told to nobody, kept nowhere, signed by nobody."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LAST_LINES = 5
 

@@ -13,14 +13,15 @@ from components.tracing import checkout, reproducing
 from components.tracing.rerun import PROGRAM
 
 ROOT = Path(__file__).parents[3]
-TAKEN = ("components/__init__.py", "components/dvc_*.py", "components/stepping/*.py", "components/tracking/*.py")
-TAKEN += (
-    "voco_model/__init__.py",
-    "voco_model/errors.py",
-    "voco_model/files.py",
+TAKEN = (
+    "components/__init__.py",
+    "components/dvc_*.py",
+    *(f"components/{package}/*.py" for package in ("stepping", "tracking", "attesting")),
+    *(f"voco_model/{name}.py" for name in ("__init__", "errors", "files")),
     "pipelines/__init__.py",
     "data/__init__.py",
 )
+"""Patterns of what a step's process imports, whatever the step."""
 TOY_DATA = """
 from components.stepping.job import Done
 
