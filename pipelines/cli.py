@@ -18,6 +18,7 @@ from pipelines.commands import (
     compress,
     continue_video,
     demo,
+    diff,
     doctor,
     dry_run,
     eval,
@@ -30,6 +31,7 @@ from pipelines.commands import (
     profile,
     promote,
     reject,
+    reproduce,
     reproduce_paper,
     rollback,
     run,
@@ -39,6 +41,7 @@ from pipelines.commands import (
     step,
     submit,
     validate,
+    where,
     world,
 )
 
@@ -63,6 +66,9 @@ COMMANDS = (
     rollback,
     history,
     audit,
+    diff,
+    reproduce,
+    where,
     *TRAINING,
     reproduce_paper,
     compile,

@@ -70,6 +70,11 @@ class Evidence:
         """Those whose answers were kept question by question."""
         return sorted(path.parent.name for path in (self.tables / BENCHMARKS).glob(f"*/{ITEMS}"))
 
+    def token_numbers(self) -> list[int]:
+        """Numbers of tokens at which retention is in the tables."""
+        found = {row.get("n_voco") for row in self._rows() if row.get("table") == RETENTION}
+        return sorted(n for n in found if isinstance(n, int))
+
     def items(self, benchmark: str, n_voco: int) -> Items:
         """Question to its picture and score, read with so many tokens; those that do not count are left out."""
         path = self.tables / BENCHMARKS / benchmark / ITEMS

@@ -7,6 +7,7 @@ fields, `attestation` (the signed envelope) and `packages` (the list behind thei
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -49,11 +50,16 @@ class Record:
     kept: Mapping[str, str]
     """Output to where a copy is kept under its digest, such as a DVC remote; empty where nowhere."""
     format: int = FORMAT
+    threads: int | None = None
+    """That computed; with another number, sums come out otherwise. None in records older than this field."""
 
     @property
     def sha256(self) -> str:
-        """What this record is called."""
-        return text_digest(asdict(self))
+        """What this record is called; one from before threads were recorded keeps the digest that it had."""
+        said = asdict(self)
+        if self.threads is None:
+            del said["threads"]
+        return text_digest(said)
 
 
 @dataclass(frozen=True)
@@ -137,4 +143,13 @@ def environment() -> dict[str, Any]:
         "image": os.environ.get("VOCO_IMAGE") or None,
         "python": platform.python_version(),
         "packages_sha256": text_digest(packages()),
+        "threads": threads(),
     }
+
+
+def threads() -> int:
+    """As many as torch computes with; where it is not loaded, as many as it would."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return int(torch.get_num_threads())
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else os.cpu_count() or 1

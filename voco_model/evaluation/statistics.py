@@ -90,6 +90,24 @@ def mean_retention(
     return _bounded_if_apart(float(np.mean([point for point, _ in found])), drawn, level)
 
 
+def retention_difference(
+    first: Sequence[tuple[Shares, Shares, Shares]],
+    second: Sequence[tuple[Shares, Shares, Shares]],
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Interval:
+    """The first's mean retention less the second's, on the same benchmarks and the same draws of pictures."""
+    if [one[0].clusters for one in first] != [other[0].clusters for other in second]:
+        raise VocoError("retention on different questions cannot be compared; score the same questions for both")
+    points, draws = [], []
+    for model in (first, second):
+        found = [_retained(*shares, resamples, seed + k) for k, shares in enumerate(model)]
+        points.append(float(np.mean([point for point, _ in found])))
+        draws.append(np.mean([drawn for _, drawn in found], axis=0))
+    return _bounded_if_apart(points[0] - points[1], draws[0] - draws[1], level)
+
+
 def _retained(result: Shares, lower: Shares, upper: Shares, resamples: int, seed: int) -> tuple[float, np.ndarray]:
     """Retention, and for each resample what it would be: NaN where the bounds change places."""
     value, least, most = _value(result), _value(lower), _value(upper)

@@ -1,0 +1,1 @@
+"""What lineages answer: why one version differs from another, whether it can be made again, who saw a file."""
