@@ -6,10 +6,12 @@ import threading
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from components.ingest import IngestConfig, ingest
 from voco_model.data.records import Quarantined, Record, Said
 
 
@@ -103,3 +105,12 @@ def http_server(folder):
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+def picture_set(folder: Path) -> Path:
+    """A small data set of pictures with a question each, ingested."""
+    source = folder / "source"
+    source.mkdir()
+    write_items(source, [item for item in make_source(source) if "image" in item])
+    files = {"source": str(source), "annotations": "chat.json", "media": "images"}
+    return ingest(IngestConfig(name="data", kind="llava_instruct", out=folder / "data", **files), read_json).out

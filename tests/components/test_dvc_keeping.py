@@ -1,16 +1,14 @@
 """What is kept is what DVC itself would have kept: the same digests, and `dvc pull` finds it."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import yaml
 
 from components.dvc_keeping import is_kept, keep, kept_file, kept_sha256
 from components.dvc_store import FolderStore
-from components.dvc_tracking import ENVIRONMENT
 from components.stepping.digests import content_of
+from tests.components.dvc_repos import dvc, new_repo
 from tests.components.ingest_worlds import contents
 from voco_model.errors import VocoError
 
@@ -19,25 +17,9 @@ ODD = ("a b", "ü-ß", "quote'\"s", "[x]*?", "-dash", "dot.dir", "日本", "tab\
 
 @pytest.fixture
 def repo(tmp_path, monkeypatch):
-    for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    folder = tmp_path / "repo"
-    folder.mkdir()
-    dvc(folder, "init", "--no-scm", "--quiet")
+    folder = new_repo(tmp_path, monkeypatch)
     dvc(folder, "remote", "add", "--default", "storage", str(tmp_path / "remote"))
     return folder
-
-
-def dvc(repo, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=repo,
-        env=os.environ | ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def fill(folder):

@@ -1,37 +1,20 @@
 """DVC: a data set is tracked, pushed to a remote, and comes back from it the same."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from components.dvc_tracking import ENVIRONMENT, track
+from components.dvc_tracking import track
 from components.ingest import ingest
+from tests.components.dvc_repos import dvc, new_repo
 from tests.components.ingest_worlds import contents, make_source, read_json
 from tests.components.test_ingest import config
 from voco_model.errors import VocoError
 
 
-def dvc(repo, *arguments):
-    subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=repo,
-        env=os.environ | ENVIRONMENT,
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-
-
 @pytest.fixture
 def repo(tmp_path, monkeypatch):
-    for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    folder = tmp_path / "repo"
-    folder.mkdir()
-    dvc(folder, "init", "--no-scm", "--quiet")
+    folder = new_repo(tmp_path, monkeypatch)
     (tmp_path / "source").mkdir()
     make_source(tmp_path / "source", 8)
     return folder

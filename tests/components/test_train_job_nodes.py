@@ -9,11 +9,10 @@ import sys
 
 import pytest
 
-from components.ingest import IngestConfig, ingest
 from components.train_job import run_train_job
 from components.train_jobs.nodes import NodeResources
 from components.training import TrainConfig
-from tests.components.ingest_worlds import make_source, read_json, write_items
+from tests.components.ingest_worlds import picture_set
 from tests.infra.manifests import ROOT
 from tests.servers.kubernetes import kubernetes
 from tests.servers.ports import free_port
@@ -25,18 +24,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def data(tmp_path):
     """A small data set, where the nodes do not see it."""
-    (tmp_path / "source").mkdir()
-    items = make_source(tmp_path / "source")
-    write_items(tmp_path / "source", [item for item in items if "image" in item])
-    config = IngestConfig(
-        name="data",
-        kind="llava_instruct",
-        source=str(tmp_path / "source"),
-        annotations="chat.json",
-        media="images",
-        out=tmp_path / "data",
-    )
-    return ingest(config, read_json).out
+    return picture_set(tmp_path)
 
 
 def test_nodes_train_together_and_go_on_after_preemption(data, tmp_path, monkeypatch):

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from components.ingest import IngestConfig, ingest
 from components.instruct import instruct
 from components.training import TrainConfig, _send_lines, run_stage
-from tests.components.ingest_worlds import make_source, read_json, write_items
+from tests.components.ingest_worlds import picture_set
 from voco_model.errors import VocoError
 from voco_model.training.recipe import Recipe
 
@@ -15,19 +14,7 @@ from voco_model.training.recipe import Recipe
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A small data set of pictures with a question each."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "source").mkdir()
-    items = make_source(folder / "source")
-    write_items(folder / "source", [item for item in items if "image" in item])
-    config = IngestConfig(
-        name="data",
-        kind="llava_instruct",
-        source=str(folder / "source"),
-        annotations="chat.json",
-        media="images",
-        out=folder / "data",
-    )
-    return ingest(config, read_json).out
+    return picture_set(tmp_path_factory.mktemp("data"))
 
 
 def recipe(data, out, **more) -> Recipe:
