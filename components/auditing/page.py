@@ -15,7 +15,11 @@ td:nth-child(4){font-family:monospace;font-size:.85em}.wrong{color:#b00020}.unkn
 svg text{font:13px system-ui,sans-serif;fill:#222}svg rect{fill:#f4f8f4;stroke:#1b6e2e;stroke-width:1.5}
 svg .wrong rect{fill:#fdecee;stroke:#b00020}svg .unknown rect{fill:#fff6e5;stroke:#8a5a00}
 svg a:hover rect,svg a:focus rect{stroke-width:3}svg path{fill:none;stroke:#999}section:target{background:#eef4ff}
+@media(max-width:45em){tr:first-child{display:none}tr{display:block;padding:.4em 0 .4em 1.8em;position:relative;
+border-bottom:1px solid #ddd}td{display:inline;border:0;padding:0 .5em 0 0}
+td:first-child{position:absolute;left:.4em}td:nth-child(3){font-weight:600}td:nth-child(n+4){display:block;overflow-wrap:anywhere}td:empty{display:none}}
 """
+"""On a narrow screen each row stands as a paragraph of its own."""
 WIDE, HIGH, ACROSS, DOWN = 150, 40, 50, 20
 """Of a step's box, and between boxes."""
 Edge = tuple[str, str]

@@ -71,3 +71,19 @@ def test_a_page_without_a_lineage_lists_what_there_is():
     seen = Seen(page("model", [Item("registry", "lineage", "tag", "", "", UNKNOWN, "none")], None))
     assert "svg" not in seen.tags
     assert "? 1" in seen.text
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_shows_it_wide_and_narrow(ran, tmp_path, capsys, width):
+    from tests.browser import opened
+
+    capsys.readouterr()
+    assert main(["audit", "voco-llama/1", "--deep", "--format", "html"]) == 0
+    path = tmp_path / "audit.html"
+    path.write_text(capsys.readouterr().out)
+    with opened(tmp_path) as tab:
+        seen = tab.show(path, width)
+    assert (seen.complaints, seen.asked, seen.beyond) == ([], [], [])
+    assert seen.scroll <= seen.width == width
+    assert "attestation" in seen.text
