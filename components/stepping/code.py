@@ -41,6 +41,13 @@ def code() -> Code:
     return Code(commit, dirty, digest_of(files))
 
 
+def code_changes() -> str:
+    """What differs from the commit, as git writes it; of new files the names."""
+    changed = _git("diff", "HEAD", "--", *SOURCES).decode("utf-8", "replace")
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *SOURCES).decode("utf-8", "replace")
+    return changed + "".join(f"new file, in no commit: {name}\n" for name in new.splitlines())
+
+
 def code_at(commit: str) -> str | None:
     """The digest of a commit's source files; None where this repository does not have it."""
     found = files_at(commit)

@@ -17,6 +17,7 @@ from components.attesting.envelope import signed
 from components.attesting.keys import KEY_FILE, Signer, signer_here
 from components.attesting.statement import statement_of
 from components.dvc_keeping import keep
+from components.stepping.code import code_changes
 from components.stepping.digests import Content, content_of, text_digest
 from components.stepping.events import say
 from components.stepping.job import Done, Job
@@ -24,6 +25,7 @@ from components.stepping.openlineage import told_of
 from components.stepping.places import voco_work
 from components.stepping.record import Carried, Record, config_digest, environment, packages
 from components.tracking import Sink, sink_for
+from components.tracking.surroundings import Watch, surroundings
 from voco_model.errors import VocoError
 
 NO_RUN = "by-hand"
@@ -56,14 +58,17 @@ def perform(given: Assignment, also: Tell | None = None) -> Done:
         signer = signer_here() if given.record is not None else None  # a wrong key is known before the work
         inputs = {name: content_of(path) for name, path in given.inputs.items()}
         lineage.started(inputs)
-        sink.start(_parameters(given), {"voco.task": given.task, "voco.step": given.step})
-        done = _do(given, _work_folder(given, inputs), sink, also)
+        sink.start(_parameters(given), {"voco.task": given.task, "voco.step": given.step} | surroundings())
+        sink.inputs({name: one.sha256 for name, one in inputs.items()})
+        work = _work_folder(given, inputs)
+        with Watch(sink.figures):
+            done = _do(given, work, sink, also)
         outputs = {name: content_of(path) for name, path in given.outputs.items()}
         lineage.made(outputs)
         record = _record(given, done, inputs, outputs, started, time.perf_counter() - clock)
         if given.record is not None:
             _attested(record, signer).write(given.record)
-        _tell(sink, given, record, done)
+        _tell(sink, given, record, done, work)
         paths = {name: str(path.absolute()) for name, path in given.outputs.items()}
         say(label, "ended", seconds=record.seconds, outputs=paths, values=dict(done.values))
     return done
@@ -163,11 +168,17 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _tell(sink: Sink, given: Assignment, record: Record, done: Done) -> None:
-    """The last figures, the record, and the pages that a person reads."""
+def _tell(sink: Sink, given: Assignment, record: Record, done: Done, work: Path) -> None:
+    """The last figures, digests, the record, the pages that a person reads, and what no commit has of the code."""
     sink.figures(0, {"seconds": record.seconds} | dict(done.figures))
-    sink.tags({"voco.record_sha256": record.sha256} | {f"output.{k}": v.sha256 for k, v in record.outputs.items()})
+    tags = {"voco.record_sha256": record.sha256, "voco.packages_sha256": record.packages_sha256}
+    tags |= {f"output.{name}": one.sha256 for name, one in record.outputs.items()}
+    sink.tags(tags | {f"output.{name}.kept": place for name, place in record.kept.items()})
     files = [*([given.record] if given.record else []), *done.reports]
+    if record.code.dirty:
+        changes = work / "code.diff"
+        changes.write_text(code_changes(), "utf-8")
+        files.append(changes)
     sink.files([path for path in files if path.is_file()])
 
 

@@ -100,7 +100,9 @@ def _send(event: dict[str, Any], sent: _Sent, uri: str, run_id: str | None, atte
     if sent.run is None:
         return
     sink = MlflowSink(uri, sent.run)
-    if kind == "figures":
+    if kind == "inputs":
+        sink.inputs(event["inputs"])
+    elif kind == "figures":
         sink.figures(event["step"], event["numbers"], moment)
     elif kind == "tags":
         sink.tags(event["tags"])

@@ -1,5 +1,6 @@
 """Runs in MLflow: one for a pipeline's run, below it one for each task."""
 
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,8 @@ AT_ONCE = 100
 """Of parameters and tags; MLflow takes no more in one call."""
 UNKNOWN = re.compile(r"[^\w\-. :/]")
 """Signs that MLflow does not take in a figure's name."""
+DIGEST = 36
+"""Of a data set's digest; MLflow takes no more."""
 SQLITE = "sqlite:///"
 MEMORY = "/dev/shm"
 
@@ -91,6 +94,18 @@ class MlflowSink:
             for first in range(0, len(given), AT_ONCE):
                 self._client.log_batch(self.id, params=given[first : first + AT_ONCE])
         self.tags(tags)
+
+    def inputs(self, inputs: Texts) -> None:
+        """What the task reads, as MLflow's data sets; said twice, they are there once."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        given = [
+            DatasetInput(Dataset(name, sha256[:DIGEST], "sha256", json.dumps({"sha256": sha256})))
+            for name, sha256 in inputs.items()
+        ]
+        if given:
+            with reachable():
+                self._client.log_inputs(self.id, given)
 
     def figures(self, step: int, numbers: Numbers, moment: int | None = None) -> None:
         """Figures of the same step and moment are kept once, however often they are told."""

@@ -22,6 +22,9 @@ class Sink(Protocol):
     def start(self, parameters: Texts, tags: Texts) -> None:
         """What the task was given."""
 
+    def inputs(self, inputs: Texts) -> None:
+        """What the task reads, by sha256."""
+
     def figures(self, step: int, numbers: Numbers) -> None:
         """Figures, and the step that they belong to."""
 
@@ -39,6 +42,8 @@ class NoSink:
     """Where nothing is configured."""
 
     def start(self, parameters: Texts, tags: Texts) -> None: ...
+
+    def inputs(self, inputs: Texts) -> None: ...
 
     def figures(self, step: int, numbers: Numbers) -> None: ...
 
@@ -63,6 +68,9 @@ class SpoolSink:
 
     def start(self, parameters: Texts, tags: Texts) -> None:
         self._write("start", task=self._task, parameters=dict(parameters), tags=dict(tags))
+
+    def inputs(self, inputs: Texts) -> None:
+        self._write("inputs", inputs=dict(inputs))
 
     def figures(self, step: int, numbers: Numbers) -> None:
         self._write("figures", step=step, numbers=dict(numbers))
