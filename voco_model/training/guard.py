@@ -14,8 +14,6 @@ MEMORY = 50
 """Losses whose median a new one is held to."""
 FEWEST = 10
 """Losses before which nothing is called a spike: the first steps fall too fast to compare."""
-FLOOR = 0.1
-"""A lower median counts as this: near zero, chance alone multiplies a loss."""
 
 
 class Guard:
@@ -25,6 +23,9 @@ class Guard:
         """path: the file that the records of skipped steps are written to, one line for each."""
         self.settings, self.path = settings, path
         self.losses: deque[float] = deque(maxlen=MEMORY)
+        self.began: float | None = None
+        """What losses were at first. A lower one is no spike, however far below it others are by now: a batch of
+        another kind is not learned yet, and would never be if it were skipped."""
         self.skipped = 0
 
     def fault(self, loss: float, gradient: float = 0.0) -> str | None:
@@ -35,13 +36,15 @@ class Guard:
             return f"the gradient's norm is {gradient}"
         if len(self.losses) >= FEWEST:
             median = statistics.median(self.losses)
-            if loss > self.settings.spike * max(median, FLOOR):
+            if loss > max(self.settings.spike * median, self.began or 0.0):
                 return f"loss {loss:.4g} is a spike over the median of {median:.4g}"
         return None
 
     def passed(self, loss: float) -> None:
         """A step was taken."""
         self.losses.append(loss)
+        if self.began is None and len(self.losses) == FEWEST:
+            self.began = statistics.median(self.losses)
 
     def skip(self, step: int, fault: str, ids: list[str]) -> None:
         """A step was not taken; `ids` are this rank's records in it. Stops the run when there were too many."""
@@ -57,9 +60,10 @@ class Guard:
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers, ready for JSON."""
-        return {"losses": list(self.losses), "skipped": self.skipped}
+        return {"losses": list(self.losses), "began": self.began, "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what was remembered."""
         self.losses = deque(state["losses"], maxlen=MEMORY)
+        self.began = state.get("began")
         self.skipped = state["skipped"]

@@ -180,7 +180,7 @@ class Guard(Settings):
     """What counts as a step gone wrong. Such a step is skipped, and counted."""
 
     spike: Above0 = 4.0
-    """A loss above this many times the median of the last 50 is a spike."""
+    """A loss above this many times the median of the last 50, and above those of the first steps, is a spike."""
     most: Annotated[int, Field(ge=0)] = 20
     """Skipped steps of a run; one more stops it, and the batches' record ids are kept."""
 

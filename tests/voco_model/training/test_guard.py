@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voco_model.errors import VocoError
-from voco_model.training.guard import FEWEST, FLOOR, MEMORY, Guard
+from voco_model.training.guard import FEWEST, MEMORY, Guard
 from voco_model.training.recipe import Guard as Settings
 
 
@@ -26,7 +26,7 @@ def test_what_is_no_number_is_a_fault_from_the_first_step_on(tmp_path, loss):
 
 
 def test_a_spike_is_held_to_the_median_of_the_last_losses(tmp_path):
-    made = guard(tmp_path, [100.0] * 5 + [2.0] * MEMORY, spike=3.0)
+    made = guard(tmp_path, [5.0] * FEWEST + [2.0] * MEMORY, spike=3.0)
     assert made.fault(5.9) is None
     assert made.fault(6.1) == "loss 6.1 is a spike over the median of 2"
 
@@ -36,9 +36,19 @@ def test_nothing_is_a_spike_before_there_is_something_to_compare_with(tmp_path):
     assert guard(tmp_path, [1.0] * FEWEST).fault(1e9) is not None
 
 
-@given(st.lists(st.floats(0, FLOOR), min_size=FEWEST, max_size=60), st.floats(0, 4 * FLOOR))
-def test_near_zero_chance_is_no_spike(tmp_path_factory, losses, loss):
-    assert guard(tmp_path_factory.getbasetemp(), losses, spike=4.0).fault(loss) is None
+def test_what_lies_below_the_first_losses_is_no_spike_but_not_learned_yet(tmp_path):
+    made = guard(tmp_path, [2.5] * FEWEST + [0.05] * MEMORY, spike=4.0)
+    assert made.fault(2.4) is None
+    assert made.fault(2.6) == "loss 2.6 is a spike over the median of 0.05"
+
+
+@given(st.lists(st.floats(0, 10), min_size=FEWEST, max_size=60), st.floats(0, 100))
+def test_a_spike_is_above_the_median_and_the_beginning(tmp_path_factory, losses, loss):
+    last, first = sorted(losses[-MEMORY:]), sorted(losses[:FEWEST])
+    median = (last[(len(last) - 1) // 2] + last[len(last) // 2]) / 2
+    began = (first[(FEWEST - 1) // 2] + first[FEWEST // 2]) / 2
+    found = guard(tmp_path_factory.getbasetemp(), losses, spike=4.0).fault(loss)
+    assert (found is not None) == (loss > 4 * median and loss > began)
 
 
 def test_skipped_steps_are_written_down_and_too_many_stop_the_run(tmp_path):
@@ -58,4 +68,5 @@ def test_what_it_remembers_can_be_carried_on(tmp_path):
     made.skipped = 2
     other = guard(tmp_path)
     other.load_state_dict(json.loads(json.dumps(made.state_dict())))
+    assert other.began == made.began
     assert (other.losses, other.losses.maxlen, other.skipped) == (made.losses, MEMORY, 2)
