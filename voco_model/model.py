@@ -60,6 +60,10 @@ class VocoPreTrainedModel(PreTrainedModel):
             initialization.normal_(module.queries, std=std)
 
 
+MODES = ("two_phase", "one_pass", "one_pass_flex")
+"""How a batch may be computed; the last two are the masked reference."""
+
+
 class VocoForConditionalGeneration(
     VocoEmbedding, VocoSeeing, VocoCaching, VocoPreTrainedModel, VocoGeneration, GenerationMixin
 ):
@@ -149,24 +153,17 @@ class VocoForConditionalGeneration(
         batch = self._batch(input_ids, kinds, images, n_voco)
         reading = reading or self.config.reading
         wanted = self._wanted(batch, labels, logits_at)
-        if use_cache and mode != "two_phase":
-            raise VocoError(f"mode '{mode}' keeps no cache to go on from; generate with mode 'two_phase'")
-        if voco_caches is not None and mode != "two_phase":
-            raise VocoError(f"mode '{mode}' reads pictures, not caches; read caches with mode 'two_phase'")
+        _check_mode(mode, use_cache, voco_caches)
         unlabelled = labels is not None and not len(wanted.rows)
         if unlabelled and not self.always_see:
             return VocoOutput(loss=self._nothing_to_learn())
         if unlabelled:
             wanted = Wanted.last(batch)
+        cache = None
         if mode == "two_phase":
             hidden, cache = self._two_phase(batch, pixel_values, voco_caches, wanted, reading, use_cache)
-        elif mode in ("one_pass", "one_pass_flex"):
-            hidden, cache = (
-                self._one_pass(batch, pixel_values, wanted, reading, mode == "one_pass_flex"),
-                None,
-            )
         else:
-            raise VocoError(f"mode '{mode}' is unknown; choose two_phase, one_pass or one_pass_flex")
+            hidden = self._one_pass(batch, pixel_values, wanted, reading, mode == "one_pass_flex")
         logits = self.get_output_embeddings()(hidden)
         loss = None
         if unlabelled:
@@ -273,6 +270,15 @@ class VocoForConditionalGeneration(
             inputs_embeds=embeds, attention_mask=mask, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
         return hidden[torch.from_numpy(wanted.rows), torch.from_numpy(wanted.columns)]
+
+
+def _check_mode(mode: str, use_cache: bool, voco_caches: list[VocoCache] | None) -> None:
+    if mode not in MODES:
+        raise VocoError(f"mode '{mode}' is unknown; choose {', '.join(MODES[:-1])} or {MODES[-1]}")
+    if use_cache and mode != "two_phase":
+        raise VocoError(f"mode '{mode}' keeps no cache to go on from; generate with mode 'two_phase'")
+    if voco_caches is not None and mode != "two_phase":
+        raise VocoError(f"mode '{mode}' reads pictures, not caches; read caches with mode 'two_phase'")
 
 
 def _loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None) -> Tensor:
