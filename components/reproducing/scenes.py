@@ -11,6 +11,7 @@ from components.reproducing.profiles import TYPES, Profile
 from data.world.drawing import draw
 from data.world.scenes import Scene, generator, make_scene
 from data.world.speech import Pair, caption, questions
+from voco_model.errors import VocoError
 from voco_model.processing.templates import IMAGE_TAGS
 
 SIDE = 64
@@ -24,6 +25,10 @@ class Asked:
 
     scene: Scene
     pairs: tuple[Pair, ...]
+
+
+ROUNDS = 20
+"""Times that a scene is asked for each question wanted: some rounds find nothing to ask."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,12 @@ def asked(
         scene = make_scene(seed, split, number, level or profile.level)
         rng = generator("reproduce", seed, split, number)
         pairs: list[Pair] = []
-        while len(pairs) < profile.questions:
+        for _ in range(ROUNDS * profile.questions):
             pairs += questions(scene, rng, types)
+            if len(pairs) >= profile.questions:
+                break
+        else:
+            raise VocoError(f"scene {number} answers no question of the types {', '.join(types)}; ask others too")
         yield Asked(scene, tuple(pairs[: profile.questions]))
 
 

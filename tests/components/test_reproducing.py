@@ -20,6 +20,7 @@ from data.world.drawing import draw
 from data.world.facts import signature
 from data.world.scenes import make_scene
 from pipelines.cli import main
+from voco_model.errors import VocoError
 from voco_model.evaluation.statistics import interval
 from voco_model.evaluation.tables import RETENTION, Figure, show, write
 from voco_model.model import VocoForConditionalGeneration
@@ -60,6 +61,11 @@ def test_scenes_are_asked_evenly_and_again_the_same(profile):
     assert some == list(asked(profile, "test", 5, seed=1))
     assert all(len(each.pairs) == profile.questions for each in some)
     assert set(types_asked(some)) == set(TYPES)
+
+
+def test_a_scene_that_can_answer_nothing_is_an_error_and_no_endless_loop():
+    with pytest.raises(VocoError, match="scene 0 answers no question of the types which_moved; ask others too"):
+        list(asked(TINY, "test", 1, seed=0, types=("which_moved",)))
 
 
 def test_test_scenes_are_never_trained_on():
