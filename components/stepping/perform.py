@@ -1,6 +1,7 @@
 """Doing a step's work: digests before and after, the record, its copies, and what MLflow is told."""
 
 import importlib
+import json
 import math
 import os
 import shutil
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from components.attesting.keys import KEY_FILE, Signer, signer_here
 from components.attesting.statement import statement_of
 from components.dvc_keeping import keep
 from components.stepping.code import code_changes
-from components.stepping.digests import Content, content_of, text_digest
+from components.stepping.digests import Content, canonical, content_of, text_digest
 from components.stepping.events import say
 from components.stepping.job import Done, Job
 from components.stepping.openlineage import told_of
@@ -51,6 +52,9 @@ class Assignment:
 
 def perform(given: Assignment, also: Tell | None = None) -> Done:
     """Do it, and write its record, signed; an error leaves none. `also` takes the figures that come on the way."""
+    # As JSON has them: a record that is read again must have the digest that it was written with, and YAML's
+    # numbers as keys would come back as texts, in another order.
+    given = replace(given, settings=json.loads(canonical(dict(given.settings))))
     label = given.label or given.task
     with sink_for(label) as sink, told_of(label) as lineage:
         say(label, "started")

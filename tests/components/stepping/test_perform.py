@@ -2,14 +2,16 @@
 
 import json
 import sys
+from dataclasses import asdict, replace
 from types import ModuleType
 
 import pytest
 
+from components.attesting.statement import statement_of
 from components.stepping.digests import content_of
 from components.stepping.job import Done
 from components.stepping.perform import Assignment, perform
-from components.stepping.record import config_digest, read_record
+from components.stepping.record import config_digest, read_carried, read_record, record_from
 from voco_model.errors import VocoError
 
 
@@ -68,6 +70,19 @@ def test_the_record_says_it_all(toy, tmp_path, monkeypatch, capfd):
     ]
     again = read_record(given.record)
     assert again.sha256 == record.sha256
+
+
+def test_numbers_as_keys_are_texts_as_in_the_record_that_is_read_again(toy, tmp_path):
+    toy(write)
+    given = replace(assignment(tmp_path), settings={"seed": 7, "elastic": {16: 1, 2: 1, 1: 0.5}})
+    perform(given)
+    carried = read_carried(given.record)
+    assert carried.record.config == {"seed": 7, "elastic": {"16": 1, "2": 1, "1": 0.5}}
+    assert carried.attestation is not None
+    again = record_from(json.loads(json.dumps(asdict(carried.record))))
+    assert again.sha256 == carried.record.sha256
+    verified = statement_of(carried.record)["predicate"]["buildDefinition"]["externalParameters"]["config"]
+    assert verified["elastic"] == {"16": 1, "2": 1, "1": 0.5}
 
 
 def test_a_failing_step_leaves_no_record(toy, tmp_path):
