@@ -17,7 +17,7 @@ from components.tracking.figures import _artifacts_beside, reachable, unreachabl
 from components.tracking.sinks import Numbers, Texts
 from voco_model.files import whole_file
 
-EXPERIMENT = "voco"
+EXPERIMENT, LEDGERS = "voco", "voco-ledgers"
 RUN_TAG = "voco.run"
 PARENT_TAG = "mlflow.parentRunId"
 ATTEMPT_TAG = "voco.attempt"
@@ -45,9 +45,9 @@ def open_run(uri: str, run_id: str, name: str, parameters: Texts, tags: Texts) -
 
 
 def new_run(uri: str, name: str, tags: Texts) -> str:
-    """A run that is over at once, to hold what is written into it; its id."""
+    """A run that is over at once, to hold what is written into it, apart from the pipelines' runs; its id."""
     client = client_of(uri)
-    made = client.create_run(_experiment(client, uri), run_name=name, tags=dict(tags)).info.run_id
+    made = client.create_run(_experiment(client, uri, LEDGERS), run_name=name, tags=dict(tags)).info.run_id
     client.set_terminated(made)
     return str(made)
 
@@ -173,15 +173,15 @@ def _make_database(path: Path) -> None:
             shutil.copyfile(made, whole)
 
 
-def _experiment(client: Any, uri: str) -> str:
+def _experiment(client: Any, uri: str, name: str = EXPERIMENT) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(EXPERIMENT, _artifacts_beside(uri)))
+            return str(client.create_experiment(name, _artifacts_beside(uri)))
         except MlflowException:  # another step was first, or it fails again below
-            found = client.get_experiment_by_name(EXPERIMENT)
+            found = client.get_experiment_by_name(name)
             if found is None:
                 raise
     return str(found.experiment_id)
