@@ -39,7 +39,9 @@ def promote(candidate: Candidate, wish: Wish, registry: Registry, run_id: str | 
     """Register, judge, and move the aliases. The same model is registered once, however often this is called."""
     version = _registered(candidate, registry, run_id)
     registry.name_it(CHALLENGER, version)
-    return decide_in_run(version, wish, registry, _exported_files(candidate.exported))
+    return decide_in_run(
+        version, wish, registry, _exported_files(candidate.exported) if wish.gate.audit else Audited()
+    )
 
 
 def _exported_files(exported: Path) -> Audited:

@@ -2,11 +2,13 @@
 
 import base64
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,11 +109,13 @@ def opened(folder: Path) -> Iterator[Tab]:
     """A tab of a new browser that knows nothing and reaches no network."""
     profile = folder / "profile"
     command = [browser(), *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, start_new_session=True, **quiet) as process:
         try:
             yield Tab(_address(profile / "DevToolsActivePort", process))
         finally:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # with the browser that a starting script left
 
 
 def _address(file: Path, process: subprocess.Popen) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.promoting.evidence import Evidence
 from components.promoting.gate import Gate
-from components.promoting.ledger import AWAITS, FORCED, PROMOTED, REFUSED, Overtaken
+from components.promoting.ledger import APPROVED, AWAITS, FORCED, PROMOTED, REFUSED, Overtaken
 from components.promoting.moving import approve, check_aliases, move
 from components.promoting.registry import Registry, Version
 from components.promoting.verdict import Audited, Verdict, judge
@@ -74,8 +74,9 @@ def approve_again(version: Version, wish: Wish, registry: Registry) -> Promotion
             ' reject it, or approve it with --force --reason "…"'
         )
     digest = _keep(verdict, version, registry)
+    action = APPROVED if verdict.met else FORCED  # what the gate did not ask for stays visible
     entry = approve(
-        registry, version, reason=wish.reason, verdict=digest, gate=wish.gate.sha256, champion=champion
+        registry, version, action, reason=wish.reason, verdict=digest, gate=wish.gate.sha256, champion=champion
     )
     _tag(registry, version, "gate.later", PROMOTED, entry.reason or verdict.reason)
     return Promotion(version, verdict, PROMOTED, verdict.reason, champion)

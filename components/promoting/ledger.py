@@ -106,13 +106,10 @@ class Ledger:
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
-        from mlflow.exceptions import MlflowException
-
         with reachable(), TemporaryDirectory() as folder:
-            try:
-                where = Path(self._client.download_artifacts(self.run, FOLDER, folder))
-            except (MlflowException, OSError):
+            if not self._client.list_artifacts(self.run, FOLDER):
                 return {}
+            where = Path(self._client.download_artifacts(self.run, FOLDER, folder))
             return {path.stem: path.read_text("utf-8").strip() for path in where.glob("*.json")}
 
     def append(

@@ -3,7 +3,7 @@
 import getpass
 import os
 
-from components.promoting.ledger import APPROVED, MOVES, REJECTED, ROLLED_BACK, Entry, Standing, standing
+from components.promoting.ledger import MOVES, REJECTED, ROLLED_BACK, Entry, Standing, standing
 from components.promoting.registry import CHAMPION, PREVIOUS, Registry, Version
 from voco_model.errors import VocoError
 
@@ -89,13 +89,19 @@ def check_aliases(registry: Registry) -> Standing:
 
 
 def approve(
-    registry: Registry, version: Version, reason: str, verdict: str, gate: str, champion: str | None
+    registry: Registry,
+    version: Version,
+    action: str,
+    *,
+    reason: str,
+    verdict: str,
+    gate: str,
+    champion: str | None,
 ) -> Entry:
-    """A version that waits becomes the champion."""
+    """A version that waits becomes the champion. champion: the one that it was compared with."""
     _check_waiting(registry, version)
-    return move(
-        registry, APPROVED, version, reason=reason, expected=champion, verdict_sha256=verdict, gate_sha256=gate
-    )
+    about = {"verdict_sha256": verdict, "gate_sha256": gate}
+    return move(registry, action, version, reason=reason, expected=champion, **about)
 
 
 def reject(registry: Registry, version: Version, reason: str) -> Entry:
