@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from components.tracking.figures import Refused
+from components.tracking.repeating import Repeating
 from components.tracking.runs import MlflowSink
 from voco_model.errors import VocoError
 from voco_model.files import whole_file
@@ -132,33 +132,28 @@ class Forwarder:
 
     def __init__(self, spool: Path, uri: str, run_id: str) -> None:
         self._what = (spool, uri, run_id)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._send_on, daemon=True)
+        self._sending = Repeating(self._send, EVERY)
         self._live = FileLock(spool / LIVE, timeout=0)
         self._told: set[str] = set()
 
     def __enter__(self) -> "Forwarder":
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
         self._live.acquire()
-        self._thread.start()
+        self._sending.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._thread.join()
+        self._sending.stop()
         self._live.release()
 
-    def _send_on(self) -> None:
-        while True:
-            last = self._over.wait(EVERY)
-            try:
-                replay(*self._what, over=last, tell=self._tell)
-            except (VocoError, OSError) as error:
-                self._tell(f"{error}; what is not sent is kept in {self._what[0]} and sent with the next run")
-            if last:
-                return
+    def _send(self, last: bool) -> bool:
+        try:
+            replay(*self._what, over=last, tell=self._tell)
+        except (VocoError, OSError) as error:
+            self._tell(f"{error}; what is not sent is kept in {self._what[0]} and sent with the next run")
+        return True
 
     def _tell(self, text: str) -> None:
         """Once: the same trouble comes back each second."""

@@ -3,11 +3,11 @@
 import os
 import platform
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from components.stepping.code import code
+from components.tracking.repeating import Repeating
 
 EVERY = 15.0
 """Seconds between two looks at the machine."""
@@ -41,38 +41,37 @@ class Watch:
 
     def __init__(self, tell: Callable[[int, Mapping[str, float]], None], every: float = EVERY) -> None:
         """tell: takes the number of the look and its figures; what it raises ends the looking, not the step."""
-        self._tell, self._every, self._over = tell, every, threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._tell, self._every, self._number = tell, every, 0
+        self._looking = Repeating(self._look, every)
 
     def __enter__(self) -> "Watch":
-        self._thread.start()
+        import psutil
+
+        psutil.cpu_percent()  # the next figure is of the time from here on
+        self._looking.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._thread.join(self._every)
+        self._looking.stop(self._every)
 
-    def _look(self) -> None:
+    def _look(self, last: bool) -> bool:
         import psutil
 
-        own, number, last = psutil.Process(), 0, False
-        psutil.cpu_percent()
-        while not last:
-            last = self._over.wait(self._every)
-            figures = {
-                "system/cpu_percent": psutil.cpu_percent(),
-                "system/memory_percent": psutil.virtual_memory().percent,
-                "system/process_memory_gib": own.memory_info().rss / GIB,
-                "system/disk_percent": psutil.disk_usage(os.getcwd()).percent,
-            } | _gpu()
-            try:
-                self._tell(number, figures)
-            except (OSError, ValueError) as error:
-                print(f"the machine is not watched any more: {error}", file=sys.stderr)
-                return
-            number += 1
+        figures = {
+            "system/cpu_percent": psutil.cpu_percent(),
+            "system/memory_percent": psutil.virtual_memory().percent,
+            "system/process_memory_gib": psutil.Process().memory_info().rss / GIB,
+            "system/disk_percent": psutil.disk_usage(os.getcwd()).percent,
+        } | _gpu()
+        try:
+            self._tell(self._number, figures)
+        except (OSError, ValueError) as error:
+            print(f"the machine is not watched any more: {error}", file=sys.stderr)
+            return False
+        self._number += 1
+        return True
 
 
 def _gpu() -> dict[str, float]:
