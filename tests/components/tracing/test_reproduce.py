@@ -14,6 +14,7 @@ from tests.components.tracing.toys import ROOT, do, git, repository, toy_reposit
 def code(tmp_path, monkeypatch):
     for name in ("MLFLOW_TRACKING_URI", "VOCO_HOME", "TOY_NOISE", "VOCO_COMMIT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the toy writes it down; a machine may have none, or any
     monkeypatch.chdir(tmp_path)
     return toy_repository(tmp_path / "code", monkeypatch)
 
@@ -38,9 +39,8 @@ def edited(path, edit):
     path.write_text(json.dumps(document | {"sha256": text_digest(document), "attestation": signature}))
 
 
-def test_the_same_code_data_settings_and_threads_give_the_same_bits(code, tmp_path, capsys, monkeypatch):
+def test_the_same_code_data_settings_and_threads_give_the_same_bits(code, tmp_path, capsys):
     lineage = toy_run(code, tmp_path / "run", OMP_NUM_THREADS="3")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # not what it ran with
     (code / "components/toy_train.py").write_text("raise SystemExit('the code as it is now')")
     assert reproduced(capsys, lineage) == (0, {"toy_train": ("identical", "")})
     shutil.rmtree(tmp_path / "run/toy_data")
@@ -52,7 +52,7 @@ def test_the_same_code_data_settings_and_threads_give_the_same_bits(code, tmp_pa
 
 
 def test_a_difference_is_named_and_small_ones_pass_only_elsewhere(code, tmp_path, capsys):
-    lineage = toy_run(code, tmp_path / "run", TOY_NOISE="0.5", OMP_NUM_THREADS="1")
+    lineage = toy_run(code, tmp_path / "run", TOY_NOISE="0.5")
     status, found = reproduced(capsys, lineage)
     assert status == 1
     verdict, notes = found["toy_train"]
@@ -70,7 +70,7 @@ def test_a_difference_is_named_and_small_ones_pass_only_elsewhere(code, tmp_path
 
 
 def test_other_packages_and_threads_are_named(code, tmp_path, capsys, monkeypatch):
-    lineage = toy_run(code, tmp_path / "run", TOY_NOISE="1e-5", OMP_NUM_THREADS="1")
+    lineage = toy_run(code, tmp_path / "run", TOY_NOISE="1e-5")
     document = json.loads(lineage.read_text())
     [(_, installed)] = document["packages"].items()
     then = installed.replace("numpy==", "numpy==0.").replace("torch==", "torch==0.") + "gone==1\n"
