@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 
 TABLES, EFFICIENCY, RESULT = "tables.json", "efficiency.json", "result.json"
 BENCHMARKS, ITEMS = "benchmarks", "items.parquet"

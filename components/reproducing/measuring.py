@@ -13,7 +13,7 @@ from components.reproducing.profiles import TYPES
 from components.reproducing.scenes import SIDE, Asked
 from data.world.drawing import draw
 from data.world.speech import Pair
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.statistics import LEVEL, Interval, interval
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.processing.batching import Item

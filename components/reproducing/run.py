@@ -11,7 +11,7 @@ from components.reproducing.scenes import Asked, asked, make_data, text_only
 from components.reproducing.variants import Trained, Training, variants
 from components.reproducing.video import compare_videos
 from data.world.vocabulary import bits
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.paper import MEAN_RETENTION
 from voco_model.evaluation.statistics import interval, retention
 from voco_model.evaluation.tables import ACCURACY, RETENTION, Figure, figure, write

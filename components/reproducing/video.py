@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 from components.reproducing.clips import CHANGES, AskedClip, VideoProfile, asked_clips, guessed, make_clips
 from components.reproducing.measuring import by_type, right_answers, shares_of
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.statistics import compare, interval
 from voco_model.evaluation.tables import ACCURACY, Figure, figure
 from voco_model.model import VocoForConditionalGeneration

@@ -8,7 +8,7 @@ from components.promoting.evidence import BENCHMARKS, ITEMS, TABLES, Evidence, F
 from components.tracing.diffing import made_by
 from components.tracing.subjects import Subject
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.outcome import LOWER, RESULT, SHARES, UPPER, VOCO, read_outcome
 from voco_model.evaluation.statistics import Comparison, Interval, compare, retention_difference
 

@@ -31,11 +31,12 @@ def run(options: argparse.Namespace) -> None:
 
 def table(result: "Result") -> str:
     """All figures, a line each, the headline marked, and what has to be known about them."""
-    width = max(map(len, result.figures))
-    lines = [f"{result.benchmark.title}: {len(result.items)} questions"]
+    width, intervals = max(map(len, result.figures)), result.intervals()
+    lines = [f"{result.benchmark.title}: {len(result.items)} questions, 95 % intervals over pictures"]
     for name, value in result.figures.items():
+        sure = f"  [{intervals[name].low:.4f}, {intervals[name].high:.4f}]" if name in intervals else ""
         mark = "  <- the tables' figure" if name == result.benchmark.headline else ""
-        lines.append(f"  {name:<{width}}  {_number(value):>10}{mark}")
+        lines.append(f"  {name:<{width}}  {_number(value):>10}{sure}{mark}")
     return "\n".join([*lines, *(f"note: {remark}" for remark in result.remarks)])
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.benchmarks import by_name
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.scoring import score_files
 from voco_model.evaluation.statistics import interval
 

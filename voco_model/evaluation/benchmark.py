@@ -11,15 +11,14 @@ benchmark.write_answers(questions, answers, out)     # in the form that the offi
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
-
-import numpy as np
 
 from voco_model.data.paths import MediaRoot
 from voco_model.errors import VocoError
 from voco_model.evaluation.files import Record, as_records, found, read_json
+from voco_model.evaluation.items import Figures, Item, Shares, mean, shares_of
 from voco_model.evaluation.matching import Finder
 from voco_model.evaluation.questions import Question
 from voco_model.files import whole_file
@@ -27,36 +26,6 @@ from voco_model.files import whole_file
 LONGEST = 1 << 20
 """Characters of a first line that is looked into."""
 Answers = Sequence[str | None]
-Figures = dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One question with its answer."""
-
-    question: Question
-    answer: str | None
-    """As it was given; None where there is none."""
-    read: str
-    """What the scorer reads out of it."""
-    score: float
-    """0 to 1, or what the benchmark's own measure gives to one question."""
-    detail: Any = None
-    """What else the scorer found, such as a judge's verdict."""
-
-
-@dataclass(frozen=True)
-class Shares:
-    """A headline as a sum of ratios, so that it can be computed anew for resampled questions.
-
-    headline = scale * sum over columns of (sum of numerators / sum of denominators)
-    """
-
-    numerators: np.ndarray
-    denominators: np.ndarray
-    clusters: list[str]
-    """Which picture or clip each row is about."""
-    scale: float = 1.0
 
 
 class Benchmark(ABC):
@@ -65,6 +34,8 @@ class Benchmark(ABC):
     title: ClassVar[str]
     headline: ClassVar[str] = "accuracy"
     """The figure that the paper's tables show."""
+    scale: ClassVar[float] = 100.0
+    """What the official scorer multiplies a mean of scores with."""
     headline_scale: ClassVar[float] = 1.0
     """What the tables multiply it with: 100 where the official scorer prints shares of 1."""
     files: ClassVar[tuple[str, ...]]
@@ -112,15 +83,21 @@ class Benchmark(ABC):
             items.append(Item(question, answer, read, 0.0 if answer is None else self.score(question, read)))
         return items
 
-    @abstractmethod
+    def sets(self, items: Sequence[Item]) -> Mapping[str, Sequence[Item]]:
+        """Figures that are means of scores: by name, the questions that each is the mean of."""
+        return {"accuracy": items}
+
     def figures(self, items: Sequence[Item]) -> Figures:
         """Every figure that the official scorer prints, on its own scale."""
+        return {name: mean([i.score for i in own], self.scale) for name, own in self.sets(items).items()}
+
+    def measured(self, items: Sequence[Item]) -> dict[str, Shares]:
+        """Figures as sums of ratios on their own scale, which is what has an interval; a count has none."""
+        return {name: shares_of(own, self.scale) for name, own in self.sets(items).items()}
 
     def shares(self, items: Sequence[Item]) -> Shares:
         """The headline's parts on the tables' scale; the mean of the scores unless a benchmark says otherwise."""
-        counted = [item for item in items if item.question.counts]
-        scores = np.array([[item.score] for item in counted])
-        return Shares(scores, np.ones_like(scores), [i.question.group for i in counted], 100.0)
+        return shares_of([item for item in items if item.question.counts])
 
     def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
         return {}  # what else the paper's tables show of this benchmark, such as its splits
@@ -234,17 +211,3 @@ class Benchmark(ABC):
             media=asked.media or known.media,
             aliases=(*known.aliases, asked.id),
         )
-
-
-def mean(values: Sequence[float], scale: float = 1.0) -> float:
-    """As the official scorers average: nothing of nothing is 0."""
-    return scale * (sum(values) / len(values)) if values else 0.0
-
-
-def by_kind(items: Sequence[Item], of: Mapping[str, Any] | None = None) -> dict[str, list[float]]:
-    """The scores of each kind of question, in the order in which kinds first come."""
-    out: dict[str, list[float]] = {}
-    for item in items:
-        kind = item.question.kind
-        out.setdefault(str(of.get(kind, kind)) if of else kind, []).append(item.score)
-    return out

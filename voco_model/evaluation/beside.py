@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from voco_model.evaluation import paper
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.outcome import LOWER, UPPER, VOCO, Outcome, Row
 from voco_model.evaluation.paper import Column, Layout, Reported
 from voco_model.evaluation.statistics import Interval, mean_retention, retention

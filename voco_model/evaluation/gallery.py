@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from voco_model.evaluation.benchmark import Item
+from voco_model.evaluation.items import Item
 from voco_model.evaluation.questions import Question
 
 EACH = 3

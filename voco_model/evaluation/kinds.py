@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.outcome import ITEMS
 from voco_model.evaluation.statistics import Interval, interval
 

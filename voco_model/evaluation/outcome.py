@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Figures, Shares
+from voco_model.evaluation.items import Figures, Shares
 from voco_model.evaluation.scoring import Result
 from voco_model.evaluation.statistics import Interval, interval
 
@@ -46,11 +46,14 @@ class Row:
     shares: Shares
     parts: Mapping[str, Shares] = field(default_factory=dict)
     """What else the paper's tables show, such as a split."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Of the figures, each on its own scale; counts have none."""
 
     @classmethod
     def of(cls, row: str, n_voco: int | None, result: Result) -> "Row":
         """From scored answers."""
-        return cls(row, n_voco, interval(result.shares()), result.figures, result.shares(), result.parts())
+        shares = result.shares()
+        return cls(row, n_voco, interval(shares), result.figures, shares, result.parts(), result.intervals())
 
     @property
     def name(self) -> str:
@@ -84,11 +87,13 @@ class Outcome:
         return next((one for one in fitting if row in (UPPER, LOWER) or one.n_voco == n_voco), None)
 
     def flat(self) -> dict[str, float]:
-        """Every figure by one name, such as gqa.voco_1.accuracy."""
+        """Every figure by one name, such as gqa.voco_1.accuracy, with .low and .high where it has an interval."""
         found: dict[str, float] = {}
         for row in self.rows:
-            bounds = {"headline": row.headline.value, "low": row.headline.low, "high": row.headline.high}
-            told = {**row.figures, **bounds}
+            of = row.headline
+            told = {**row.figures, "headline": of.value, "low": of.low, "high": of.high}
+            for name, bounds in row.intervals.items():
+                told |= {f"{name}.low": bounds.low, f"{name}.high": bounds.high}
             found |= {f"{self.benchmark}.{row.name}.{name}": value for name, value in told.items()}
         return found
 
@@ -173,6 +178,7 @@ def _told(row: Row) -> dict[str, Any]:
         "scale": row.shares.scale,
         "parts": {name: shares.scale for name, shares in row.parts.items()},
         "figures": dict(row.figures),
+        "intervals": {name: [bounds.low, bounds.high] for name, bounds in row.intervals.items()},
     }
 
 
@@ -193,4 +199,6 @@ def _row(told: Mapping[str, Any], parts: Mapping[str, Any]) -> Row:
     for part, scale in ({"": told["scale"]} | told.get("parts", {})).items():
         clusters, tops, bottoms = parts[_key(told["name"], part)]
         found[part] = Shares(np.array(tops), np.array(bottoms), clusters, scale)
-    return Row(told["row"], told["n_voco"], Interval(**bounds), told["figures"], found.pop(""), found)
+    figures, between = told["figures"], told.get("intervals", {})
+    intervals = {name: Interval(figures[name], low, high) for name, (low, high) in between.items()}
+    return Row(told["row"], told["n_voco"], Interval(**bounds), figures, found.pop(""), found, intervals)

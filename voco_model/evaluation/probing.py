@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.statistics import Interval, interval
 
 FOLDS = 5

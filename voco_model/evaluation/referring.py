@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Item
 from voco_model.evaluation.files import Record, as_object, as_records, found, read_json
+from voco_model.evaluation.items import Item, grouped
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -79,10 +79,7 @@ def _referred(ref: Record, images: dict[str, Record], annotations: dict[str, Rec
 
 def by_split(items: Sequence[Item]) -> dict[str, list[Item]]:
     """Answered questions of each split, in the order in which splits first come."""
-    out: dict[str, list[Item]] = {}
-    for item in items:
-        out.setdefault(item.question.category, []).append(item)
-    return out
+    return grouped(items, lambda item: item.question.category)
 
 
 def first_box(text: str) -> Box | None:

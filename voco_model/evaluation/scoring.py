@@ -3,13 +3,15 @@
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voco_model.errors import VocoError
 from voco_model.evaluation.answers import Matched, matched, read_answers
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares
+from voco_model.evaluation.benchmark import Answers, Benchmark
+from voco_model.evaluation.items import Figures, Item, Shares
 from voco_model.evaluation.questions import Question
+from voco_model.evaluation.statistics import Interval, interval
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Result:
     def parts(self) -> dict[str, Shares]:
         """The same of what else the tables show."""
         return self.benchmark.parts(self.items)
+
+    def intervals(self) -> dict[str, Interval]:
+        """Every figure's, but for those that are counts and those of which nothing was scored."""
+        measured = self.benchmark.measured(self.items).items()
+        found = {name: interval(shares) for name, shares in measured if shares.clusters}
+        return {name: replace(bounds, value=self.figures[name]) for name, bounds in found.items()}
 
 
 def scored(benchmark: Benchmark, questions: Sequence[Question], answers: Answers) -> Result:

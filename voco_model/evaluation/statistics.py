@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 
 RESAMPLES = 1000
 LEVEL = 0.95

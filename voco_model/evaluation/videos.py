@@ -1,12 +1,14 @@
 """Open questions about clips: the benchmarks differ in their files, the judging is the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Answers, Benchmark
 from voco_model.evaluation.files import Record
+from voco_model.evaluation.items import Figures, Item, Shares, mean, shares_of
 from voco_model.evaluation.judging import MALFORMED, Case, Judge, default_judge
 from voco_model.evaluation.questions import WORD, Question
 
@@ -14,6 +16,7 @@ from voco_model.evaluation.questions import WORD, Question
 class VideoBenchmark(Benchmark):
     """Every figure that a judge gave carries the judge's name before it."""
 
+    scale = 1.0
     headline_scale = 100.0
     id_fields = ("question_id", "qid", "id", "video_name")
     answer_fields = ("text", "pred", "prediction", "answer")
@@ -61,17 +64,26 @@ class VideoBenchmark(Benchmark):
             "no": float(no),
             "malformed": float(malformed),
         }
-        return {f"{self.judge.name}/{name}": value for name, value in told.items()}
+        return {f"{self.judge.name}/{name}": value for name, value in told.items()} | super().figures(items)
+
+    def sets(self, items: Sequence[Item]) -> Mapping[str, Sequence[Item]]:
+        return {}  # what is scored without the judge
+
+    def measured(self, items: Sequence[Item]) -> dict[str, Shares]:
+        return {
+            f"{self.judge.name}/accuracy": replace(self.shares(items), scale=1.0),
+            f"{self.judge.name}/score": self.parts(items)["score"],
+            **super().measured(items),
+        }
 
     def shares(self, items: Sequence[Item]) -> Shares:
-        scores = np.array([[item.score] for item in items])
+        """Of what the judge said yes or no to."""
         said = np.array([[float((item.detail or MALFORMED).right is not None)] for item in items])
-        return Shares(scores, said, [item.question.group for item in items], 100.0)
+        return replace(shares_of(items), denominators=said)
 
     def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
         """The judge's mean score from 0 to 5."""
-        scores = np.array([[float((item.detail or MALFORMED).score)] for item in items])
-        return {"score": Shares(scores, np.ones_like(scores), [item.question.group for item in items])}
+        return {"score": shares_of([replace(i, score=float((i.detail or MALFORMED).score)) for i in items], 1.0)}
 
     def remarks(self) -> list[str]:
         return [self.judge.about]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from components.stepping.digests import text_digest
 from tests.components.auditing import runs
 from voco_model.data.manifest import SCHEMA
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.outcome import LOWER, UPPER, VOCO, Outcome, Row
 from voco_model.evaluation.statistics import Interval
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from voco_model.evaluation.benchmark import Shares
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.outcome import Outcome, Row
 from voco_model.evaluation.statistics import interval
 

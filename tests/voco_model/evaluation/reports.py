@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.gallery import Card, data_uri
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.looks import Layer, Looked, Looks, shade
 from voco_model.evaluation.outcome import ITEMS, LOWER, UPPER, Outcome, Row
 from voco_model.evaluation.probing import Probed

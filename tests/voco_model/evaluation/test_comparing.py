@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Shares
 from voco_model.evaluation.comparing import BASELINES, BOUNDS, chosen, verdicts, write
+from voco_model.evaluation.items import Shares
 from voco_model.evaluation.outcome import LOWER, UPPER, VOCO, Outcome, Row
 from voco_model.evaluation.statistics import compare, interval
 

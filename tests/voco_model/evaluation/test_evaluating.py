@@ -49,7 +49,10 @@ def test_every_way_of_reading_is_written_and_read_back(place):
     for row, read in zip(outcome.rows, again.rows, strict=True):
         assert interval(read.shares) == interval(row.shares) == read.headline
         assert read.figures == row.figures
+        assert read.intervals == row.intervals
+        assert row.intervals["accuracy"] == row.headline
     names = outcome.flat()
+    assert names["gqa.voco_1.accuracy/structural/query.low"] <= names["gqa.voco_1.accuracy/structural/query"]
     assert {"gqa.voco_1.accuracy", "gqa.upper.headline", "gqa.lower.low", "gqa.voco_4.missing"} <= names.keys()
 
 

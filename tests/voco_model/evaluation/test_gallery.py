@@ -6,8 +6,8 @@ import io
 import pytest
 from PIL import Image
 
-from voco_model.evaluation.benchmark import Item
 from voco_model.evaluation.gallery import LONGEST, SIDE, data_uri, gallery, wanted
+from voco_model.evaluation.items import Item
 from voco_model.evaluation.questions import Question
 
 

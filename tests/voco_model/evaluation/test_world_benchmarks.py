@@ -1,5 +1,6 @@
 """All benchmarks of the small world: right answers score at the top, none at the bottom, in whatever form."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -77,6 +78,35 @@ def test_llava_lines_and_the_official_form_score_alike(world, tmp_path, name):
         assert own[figure] == pytest.approx(value, abs=1e-9), figure
         assert told[figure] == pytest.approx(value, abs=1e-9), figure
     assert own["duplicates"] == own["unknown"] == told["duplicates"] == told["unknown"] == 0
+
+
+COUNTS = {
+    "mme": r"\w+/other",
+    "pope": r"(\w+/)?(tp|fp|tn|fn|questions)",
+    "mmbench": "circular_questions",
+    "scienceqa": "image_questions|correct",
+    "gqa": "distribution",  # how far two distributions are apart, which is no ratio of sums
+    **dict.fromkeys(("refcoco_rec", "refcoco_plus_rec", "refcocog_rec"), "boxes"),
+    **dict.fromkeys(("msvd_qa", "msrvtt_qa", "activitynet_qa"), "offline_judge/(yes|no|malformed)"),
+}
+"""What has no interval."""
+DECIMALS = {"vqav2": 5e-3, "vizwiz": 5e-3}
+"""Where the official scorer rounds."""
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_figure_that_is_no_count_has_an_interval_around_itself(world, name):
+    benchmark = by_name(name)
+    questions = benchmark.load(folder_of(world, name))
+    given = [right_answer(q) if i % 3 else "no" if i % 2 else None for i, q in enumerate(questions)]
+    result = scored(benchmark, questions, given)
+    counted = re.compile(f"questions|missing|{COUNTS.get(name, 'missing')}")
+    counts = {figure for figure in result.figures if counted.fullmatch(figure)}
+    assert result.intervals().keys() == result.figures.keys() - counts
+    for figure, shares in benchmark.measured(result.items).items():
+        of_sums = interval(shares, 20)
+        assert of_sums.value == pytest.approx(result.figures[figure], abs=DECIMALS.get(name, 1e-9)), figure
+        assert of_sums.low <= of_sums.high
 
 
 @pytest.mark.parametrize("name", names())

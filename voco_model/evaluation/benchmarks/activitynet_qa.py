@@ -1,11 +1,13 @@
 """ActivityNet-QA: judged, and by exact answers of each type as its own scorer counts them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from voco_model.evaluation.benchmark import Answers, Figures, Item, mean
+from voco_model.evaluation.benchmark import Answers
 from voco_model.evaluation.files import as_records, found, read_json
+from voco_model.evaluation.items import Item, by_fact
 from voco_model.evaluation.questions import Question
 from voco_model.evaluation.videos import VideoBenchmark, clip_question
 
@@ -41,15 +43,13 @@ class ActivityNetQa(VideoBenchmark):
             )
         return out
 
-    def figures(self, items: Sequence[Item]) -> Figures:
-        kinds: dict[int, list[float]] = {}
-        for item in items:
-            exact = float(item.answer is not None and item.answer == item.question.truth)
-            kinds.setdefault(item.question.facts["type"], []).append(exact)
-        own = {f"exact/{TYPES[kind]}": mean(kinds[kind]) for kind in sorted(kinds)}
-        own["exact/free"] = mean([score for kind in sorted(kinds) if kind >= FREE for score in kinds[kind]])
-        own["exact/all"] = mean([score for scores in kinds.values() for score in scores])
-        return {**super().figures(items), **own}
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        """Answers that are exactly the right one, as its own scorer counts them."""
+        exact = [replace(i, score=float(i.answer is not None and i.answer == i.question.truth)) for i in items]
+        kinds = by_fact(exact, "type")
+        own: dict[str, Sequence[Item]] = {f"exact/{TYPES[kind]}": kinds[kind] for kind in sorted(kinds)}
+        own["exact/free"] = [item for kind in sorted(kinds) if kind >= FREE for item in kinds[kind]]
+        return {**own, "exact/all": exact}
 
     def official_answers(self, questions: Sequence[Question], answers: Answers) -> Any:
         """As its own scorer takes them."""

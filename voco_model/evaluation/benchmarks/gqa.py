@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, mean
+from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.files import Record, as_object, read_json
+from voco_model.evaluation.items import Figures, Item, by_fact, mean
 from voco_model.evaluation.questions import WORD, Question
 
 _NO_STEPS = ("exist", "query: name", "choose name")
@@ -33,23 +35,23 @@ class Gqa(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return float(read == question.truth)
 
-    def figures(self, items: Sequence[Item]) -> Figures:
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
         counted = [item for item in items if item.question.counts]
-        is_open = [item.question.facts["structural"] == "query" for item in counted]
-        out = {
-            "accuracy": mean([i.score for i in counted], 100),
-            "binary": mean([i.score for i, query in zip(counted, is_open, strict=True) if not query], 100),
-            "open": mean([i.score for i, query in zip(counted, is_open, strict=True) if query], 100),
+        own: dict[str, Sequence[Item]] = {
+            "accuracy": counted,
+            "binary": [i for i in counted if i.question.facts["structural"] != "query"],
+            "open": [i for i in counted if i.question.facts["structural"] == "query"],
             **_consistency(items),
             **_choosing(counted),
-            **_distribution(counted),
         }
         for fact in ("structural", "semantic", "steps", "words"):
-            kinds: dict[Any, list[float]] = {}
-            for item in counted:
-                kinds.setdefault(item.question.facts[fact], []).append(item.score)
-            out |= {f"accuracy/{fact}/{kind}": mean(kinds[kind], 100) for kind in sorted(kinds)}
-        return out
+            kinds = by_fact(counted, fact)
+            own |= {f"accuracy/{fact}/{kind}": kinds[kind] for kind in sorted(kinds)}
+        return own
+
+    def figures(self, items: Sequence[Item]) -> Figures:
+        counted = [item for item in items if item.question.counts]
+        return {**super().figures(items), **_distribution(counted)}
 
 
 def _question(number: int, name: str, file: Record, choices: Mapping[str, Any] | None) -> Question:
@@ -93,31 +95,36 @@ def _choices(path: Path) -> Mapping[str, Any] | None:
     return as_object(read_json(files[0]), files[0]).fields if files else None
 
 
-def _consistency(items: Sequence[Item]) -> Figures:
+def _consistency(items: Sequence[Item]) -> dict[str, list[Item]]:
     """Over what right answers entail; only where every entailed question is in the file and answered."""
     by_id = {item.question.id: item for item in items}
-    counted = [item for item in items if item.question.counts]
-    entailed = [item.question.facts["entailed"] for item in counted]
-    needed = {other for others in entailed for other in others}
+    entailed = {item.question.id: item.question.facts["entailed"] for item in items if item.question.counts}
+    needed = {other for others in entailed.values() for other in others}
     if not needed or any(other not in by_id or by_id[other].answer is None for other in needed):
         return {}
-    right = [others for item, others in zip(counted, entailed, strict=True) if item.score and others]
-    return {"consistency": mean([mean([by_id[other].score for other in others]) for others in right], 100)}
+    right = [item for item in items if item.score and entailed.get(item.question.id)]
+    worth = [mean([by_id[other].score for other in entailed[item.question.id]]) for item in right]
+    return {"consistency": _scored(right, worth)}
 
 
-def _choosing(counted: Sequence[Item]) -> Figures:
+def _choosing(counted: Sequence[Item]) -> dict[str, list[Item]]:
     """Whether answers are among those that the question allows, and among those that happen in the world."""
     if any("choices" not in item.question.facts for item in counted):
         return {}
 
-    def share(name: str) -> float:
-        allowed = [
-            _ATTRIBUTES if i.question.facts["common"] else i.question.facts["choices"].get(name, ())
-            for i in counted
-        ]
-        return mean([float(i.read in group) for i, group in zip(counted, allowed, strict=True)], 100)
+    def allowed(item: Item, name: str) -> Any:
+        facts = item.question.facts
+        return _ATTRIBUTES if facts["common"] else facts["choices"].get(name, ())
 
-    return {"validity": share("valid"), "plausibility": share("plausible")}
+    figures = {"validity": "valid", "plausibility": "plausible"}
+    return {
+        figure: _scored(counted, [float(i.read in allowed(i, name)) for i in counted])
+        for figure, name in figures.items()
+    }
+
+
+def _scored(items: Sequence[Item], scores: Sequence[float]) -> list[Item]:
+    return [replace(item, score=score) for item, score in zip(items, scores, strict=True)]
 
 
 def _distribution(counted: Sequence[Item]) -> Figures:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Answers, Benchmark
 from voco_model.evaluation.files import Record, read_table
+from voco_model.evaluation.items import Figures, Item, Shares, by_fact, grouped, shares_of
 from voco_model.evaluation.questions import LETTER, LETTERS, Question, with_options
 from voco_model.evaluation.spreadsheet import read_sheet, write_sheet
 
@@ -44,21 +44,20 @@ class MmBench(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return float(read == question.truth)
 
-    def figures(self, items: Sequence[Item]) -> Figures:
-        groups = _groups(items)
-        out = {"accuracy": mean([right for _, right in groups], 100)}
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        """Of questions in all their rotations."""
+        whole = _circular(items)
+        own: dict[str, Sequence[Item]] = {"accuracy": whole}
         for fact in ("category", "l2-category", "split"):
-            kinds: dict[str, list[float]] = {}
-            for first, right in groups:
-                if (kind := first.question.facts[fact]) is not None:
-                    kinds.setdefault(kind, []).append(right)
-            out |= {f"{fact}/{kind}": mean(kinds[kind], 100) for kind in sorted(kinds)}
-        return out | {"circular_questions": float(len(groups))}
+            kinds = by_fact(whole, fact)
+            own |= {f"{fact}/{kind}": kinds[kind] for kind in sorted(kind for kind in kinds if kind is not None)}
+        return own
+
+    def figures(self, items: Sequence[Item]) -> Figures:
+        return {**super().figures(items), "circular_questions": float(len(_circular(items)))}
 
     def shares(self, items: Sequence[Item]) -> Shares:
-        groups = _groups(items)
-        right = np.array([[score] for _, score in groups])
-        return Shares(right, np.ones_like(right), [first.question.group for first, _ in groups], 100.0)
+        return shares_of(_circular(items))
 
     def answer_table(self, path: Path) -> list[Record]:
         """The server's form, a spreadsheet, or the same as a table."""
@@ -125,14 +124,12 @@ def _question(row: Record, pictures: dict[str, str]) -> Question:
     )
 
 
-def _groups(items: Sequence[Item]) -> list[tuple[Item, float]]:
-    """For each question its first rotation, and whether all of them are right."""
-    rotations: dict[str, list[Item]] = {}
-    for item in items:
-        rotations.setdefault(item.question.group, []).append(item)
-    firsts = [min(group, key=lambda item: int(item.question.id)) for group in rotations.values()]
-    right = [float(all(item.score for item in group)) for group in rotations.values()]
-    return list(zip(firsts, right, strict=True))
+def _circular(items: Sequence[Item]) -> list[Item]:
+    """For each question its first rotation, which is right where all of them are."""
+    rotations = grouped(items, lambda item: item.question.group).values()
+    firsts = [min(group, key=lambda item: int(item.question.id)) for group in rotations]
+    right = [float(all(item.score for item in group)) for group in rotations]
+    return [replace(first, score=score) for first, score in zip(firsts, right, strict=True)]
 
 
 BENCHMARK = MmBench()

@@ -1,13 +1,15 @@
 """MME: two yes/no questions about each picture; accuracy, and accuracy+ where both are right, by subtask."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Answers, Benchmark
 from voco_model.evaluation.files import Record, read_text
+from voco_model.evaluation.items import Figures, Item, Shares, grouped
 from voco_model.evaluation.questions import WORD, Question
 from voco_model.files import whole_file
 
@@ -16,6 +18,7 @@ PERCEPTION = (
     *("celebrity", "scene", "landmark", "artwork", "OCR"),
 )
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
+TOTALS = {"perception": PERCEPTION, "cognition": COGNITION}
 END = "Please answer yes or no."
 READ = 4
 """Characters of an answer in which yes or no must stand."""
@@ -25,6 +28,7 @@ PICTURES = (".jpg", ".png", ".jpeg")
 class Mme(Benchmark):
     title = "MME"
     headline = "perception"
+    scale = 1.0
     answers_name = "results"
     files = ("*",)
     asked_files = ("llava_mme*.jsonl",)
@@ -71,28 +75,30 @@ class Mme(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return float(read == question.truth)
 
-    def figures(self, items: Sequence[Item]) -> Figures:
-        out: Figures = {}
-        scores = {}
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        """Accuracy over questions, accuracy+ over pictures."""
+        own: dict[str, Sequence[Item]] = {}
         for subtask, part in _by_subtask(items).items():
-            accuracy = mean([i.score for i in part])
-            plus = mean([float(a.score + b.score == 2) for a, b in _pairs(part)])
-            scores[subtask] = accuracy * 100 + plus * 100
-            out |= {subtask: scores[subtask], f"{subtask}/acc": accuracy, f"{subtask}/acc_plus": plus}
-            out[f"{subtask}/other"] = float(sum(i.read not in ("yes", "no") for i in part))
-        perception = sum(scores.get(name, 0.0) for name in PERCEPTION)
-        cognition = sum(scores.get(name, 0.0) for name in COGNITION)
-        return {"perception": perception, "cognition": cognition, **out}
+            both = [replace(a, score=float(a.score + b.score == 2)) for a, b in _pairs(part)]
+            own |= {f"{subtask}/acc": part, f"{subtask}/acc_plus": both}
+        return own
+
+    def figures(self, items: Sequence[Item]) -> Figures:
+        own = super().figures(items)
+        scores = {name: own[f"{name}/acc"] * 100 + own[f"{name}/acc_plus"] * 100 for name in _by_subtask(items)}
+        totals = {total: sum(scores.get(name, 0.0) for name in names) for total, names in TOTALS.items()}
+        parts = _by_subtask(items).items()
+        other = {f"{name}/other": float(sum(i.read not in ("yes", "no") for i in part)) for name, part in parts}
+        return {**totals, **scores, **own, **other}
+
+    def measured(self, items: Sequence[Item]) -> dict[str, Shares]:
+        parts = _by_subtask(items)
+        totals = {total: [parts[name] for name in names if name in parts] for total, names in TOTALS.items()}
+        sums = totals | {name: [part] for name, part in parts.items()}
+        return super().measured(items) | {name: _score(own) for name, own in sums.items() if own}
 
     def shares(self, items: Sequence[Item]) -> Shares:
-        """Perception: a column for each subtask's accuracy and one for its accuracy+, a row for each picture."""
-        parts = {name: part for name, part in _by_subtask(items).items() if name in PERCEPTION}
-        rows = [(column, a, b) for column, part in enumerate(parts.values()) for a, b in _pairs(part)]
-        tops, bottoms = np.zeros((len(rows), 2 * len(parts))), np.zeros((len(rows), 2 * len(parts)))
-        for row, (column, a, b) in enumerate(rows):
-            tops[row, 2 * column : 2 * column + 2] = a.score + b.score, a.score + b.score == 2
-            bottoms[row, 2 * column : 2 * column + 2] = 2, 1
-        return Shares(tops, bottoms, [a.question.group for _, a, _ in rows], 100.0)
+        return _score([part for name, part in _by_subtask(items).items() if name in PERCEPTION])
 
     def write_answers(self, questions: Sequence[Question], answers: Answers, out: Path) -> None:
         """A folder with a file for each subtask."""
@@ -172,10 +178,17 @@ def _question(subtask: str, place: str, image: str, asked: str, truth: str, reco
 
 
 def _by_subtask(items: Sequence[Item]) -> dict[str, list[Item]]:
-    out: dict[str, list[Item]] = {}
-    for item in items:
-        out.setdefault(item.question.category, []).append(item)
-    return out
+    return grouped(items, lambda item: item.question.category)
+
+
+def _score(parts: Sequence[Sequence[Item]]) -> Shares:
+    """A column for each subtask's accuracy and one for its accuracy+, a row for each picture."""
+    rows = [(column, a, b) for column, part in enumerate(parts) for a, b in _pairs(part)]
+    tops, bottoms = np.zeros((len(rows), 2 * len(parts))), np.zeros((len(rows), 2 * len(parts)))
+    for row, (column, a, b) in enumerate(rows):
+        tops[row, 2 * column : 2 * column + 2] = a.score + b.score, a.score + b.score == 2
+        bottoms[row, 2 * column : 2 * column + 2] = 2, 1
+    return Shares(tops, bottoms, [a.question.group for _, a, _ in rows], 100.0)
 
 
 def _pairs(items: Sequence[Item]) -> list[tuple[Item, Item]]:

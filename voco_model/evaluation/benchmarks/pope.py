@@ -1,7 +1,7 @@
 """POPE: is there such a thing in the image? Precision and recall of yes, over three splits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -9,14 +9,25 @@ from typing import ClassVar
 import numpy as np
 
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Answers, Benchmark
 from voco_model.evaluation.files import Record, as_records, read_json
+from voco_model.evaluation.items import Figures, Item, Shares, mean
 from voco_model.evaluation.questions import WORD, Question
 from voco_model.files import whole_file
 
 SPLITS = ("random", "popular", "adversarial")
 NO_WORDS = {"No", "not", "no"}
-FIGURES = ("accuracy", "precision", "recall", "f1", "yes_ratio")
+Counted = Callable[[str, str], float]
+"""What an answer, as it was read, and the truth add to a figure's numerator or denominator."""
+PARTS: dict[str, tuple[Counted, Counted]] = {
+    "accuracy": (lambda read, truth: read == truth, lambda read, truth: 1),
+    "precision": (lambda read, truth: read == truth == "yes", lambda read, truth: read == "yes"),
+    "recall": (lambda read, truth: read == truth == "yes", lambda read, truth: truth == "yes"),
+    # 2 TP / (2 TP + FP + FN)
+    "f1": (lambda r, truth: 2 * (r == truth == "yes"), lambda r, truth: (r == "yes") + (truth == "yes")),
+    "yes_ratio": (lambda read, truth: read == "yes", lambda read, truth: 1),
+}
+"""Figures as ratios of counts; the headline is the mean of each split's F1."""
 
 
 class Pope(Benchmark):
@@ -109,17 +120,23 @@ class Pope(Benchmark):
             part = [i for i in items if i.question.category == split]
             out |= {f"{split}/{name}" if split else name: value for name, value in _split_figures(part).items()}
         splits = [split for split in _splits(items) if split]
-        return {**{name: mean([out[f"{s}/{name}"] for s in splits]) for name in FIGURES if splits}, **out}
+        return {**{name: mean([out[f"{s}/{name}"] for s in splits]) for name in PARTS if splits}, **out}
+
+    def measured(self, items: Sequence[Item]) -> dict[str, Shares]:
+        named = [split for split in _splits(items) if split]
+        own = {f"{split}/{name}": _ratios(items, [split], *of) for split in named for name, of in PARTS.items()}
+        return {name: _ratios(items, named or _splits(items), *of) for name, of in PARTS.items()} | own
 
     def shares(self, items: Sequence[Item]) -> Shares:
-        """F1 of each split is 2 TP / (2 TP + FP + FN); the headline is their mean."""
-        splits = _splits(items)
-        own = np.array([[i.question.category == split for split in splits] for i in items], dtype=float)
-        hits = np.array([[i.read == i.question.truth == "yes"] for i in items])
-        misses = np.array([[i.read != i.question.truth] for i in items])
-        return Shares(
-            2 * own * hits, own * (2 * hits + misses), [i.question.group for i in items], 100.0 / len(splits)
-        )
+        return replace(_ratios(items, _splits(items), *PARTS[self.headline]), scale=100.0 / len(_splits(items)))
+
+
+def _ratios(items: Sequence[Item], splits: Sequence[str], tops: Counted, bottoms: Counted) -> Shares:
+    """The mean over splits, each a column, of what is counted on top over what is counted below."""
+    own = np.array([[i.question.category == split for split in splits] for i in items], dtype=float)
+    pairs = [(i.read, i.question.truth) for i in items]
+    top, bottom = (np.array([[float(count(*pair))] for pair in pairs]) for count in (tops, bottoms))
+    return Shares(own * top, own * bottom, [i.question.group for i in items], 1 / len(splits))
 
 
 def _split_files(folder: Path) -> list[Path]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Benchmark
+from voco_model.evaluation.items import Figures, Item, Shares
 from voco_model.evaluation.questions import Question
 from voco_model.evaluation.referring import FILES, Referred, by_split, first_box, in_pixels, objects, overlap
 
@@ -32,13 +33,12 @@ class RefCocoRec(Benchmark):
             else float(overlap(in_pixels(box, question.facts["size"]), question.truth) >= ENOUGH)
         )
 
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        return {"accuracy": items} | {f"{split}/accuracy": own for split, own in by_split(items).items()}
+
     def figures(self, items: Sequence[Item]) -> Figures:
         boxes = sum(first_box(item.read) is not None for item in items)
-        return {
-            "accuracy": mean([i.score for i in items], 100),
-            **{f"{split}/accuracy": mean([i.score for i in own], 100) for split, own in by_split(items).items()},
-            "boxes": float(boxes),
-        }
+        return {**super().figures(items), "boxes": float(boxes)}
 
     def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
         return {split: self.shares(own) for split, own in by_split(items).items()}

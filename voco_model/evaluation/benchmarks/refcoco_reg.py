@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Answers, Benchmark
 from voco_model.evaluation.cider import Cider
+from voco_model.evaluation.items import Item, Shares
 from voco_model.evaluation.ptb import tokens
 from voco_model.evaluation.questions import Question
 from voco_model.evaluation.referring import FILES, Referred, by_split, objects
@@ -21,6 +20,7 @@ class RefCocoReg(Benchmark):
         self.title = f"{data} REG"  # type: ignore[misc]
 
     headline = "CIDEr"
+    scale = 1.0
     headline_scale = 100.0
     files = FILES
     media_folders: ClassVar[tuple[str, ...]] = ("train2014", "images", "")
@@ -43,17 +43,9 @@ class RefCocoReg(Benchmark):
         ]
         return _with_scores(items)
 
-    def figures(self, items: Sequence[Item]) -> Figures:
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
         """Over all, and of each split by itself: how rare words are is counted in the set that is scored."""
-        own = {
-            f"{split}/CIDEr": mean([i.score for i in _with_scores(part)])
-            for split, part in by_split(items).items()
-        }
-        return {"CIDEr": mean([i.score for i in items]), **own}
-
-    def shares(self, items: Sequence[Item]) -> Shares:
-        scores = np.array([[i.score] for i in items])
-        return Shares(scores, np.ones_like(scores), [i.question.group for i in items], 100.0)
+        return {"CIDEr": items} | {f"{split}/CIDEr": _with_scores(own) for split, own in by_split(items).items()}
 
     def parts(self, items: Sequence[Item]) -> dict[str, Shares]:
         return {split: self.shares(_with_scores(own)) for split, own in by_split(items).items()}

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from voco_model.data.faults import shown
 from voco_model.errors import VocoError
-from voco_model.evaluation.benchmark import Answers, Benchmark, Figures, Item, Shares, mean
+from voco_model.evaluation.benchmark import Answers, Benchmark
 from voco_model.evaluation.files import Record, as_object, read_json
+from voco_model.evaluation.items import Figures, Item, Shares
 from voco_model.evaluation.questions import LETTER, LETTERS, Question, lettered, with_options
 
 OPTIONS = LETTERS[:5]
@@ -51,19 +50,15 @@ class ScienceQa(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return float(read in question.options and read == question.truth)
 
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        return {"accuracy": items, "image_accuracy": [i for i in items if i.question.media is not None]}
+
     def figures(self, items: Sequence[Item]) -> Figures:
-        pictures = [i.score for i in items if i.question.media is not None]
-        return {
-            "accuracy": mean([i.score for i in items], 100),
-            "image_accuracy": mean(pictures, 100),
-            "correct": sum(i.score for i in items),
-            "image_questions": float(len(pictures)),
-        }
+        right, pictures = sum(i.score for i in items), sum(i.question.media is not None for i in items)
+        return {**super().figures(items), "correct": right, "image_questions": float(pictures)}
 
     def shares(self, items: Sequence[Item]) -> Shares:
-        pictures = [i for i in items if i.question.media is not None]
-        scores = np.array([[i.score] for i in pictures]).reshape(-1, 1)
-        return Shares(scores, np.ones_like(scores), [i.question.group for i in pictures], 100.0)
+        return self.measured(items)[self.headline]
 
     def answer_list(self, value: Any, path: Path) -> Any:
         """Official results: `outputs`, a text for each problem, or `results`, an option's number for each."""

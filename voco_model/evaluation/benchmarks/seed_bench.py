@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, by_kind, mean
+from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.files import Record, as_object, read_json
+from voco_model.evaluation.items import Item, grouped
 from voco_model.evaluation.questions import LETTER, LETTERS, Question, with_options
 
 
@@ -33,15 +34,14 @@ class SeedBench(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return float(read == question.truth)
 
-    def figures(self, items: Sequence[Item]) -> Figures:
-        kinds = by_kind(sorted(items, key=lambda item: item.question.facts["number"]))
-        videos = [i.score for i in items if i.question.video]
-        pictures = [i.score for i in items if not i.question.video]
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        ways = grouped(items, lambda item: "video" if item.question.video else "image")
+        by_number = sorted(items, key=lambda item: item.question.facts["number"])
+        kinds = grouped(by_number, lambda item: item.question.kind)
         return {
-            "accuracy": mean([i.score for i in items], 100),
-            **({"image": mean(pictures, 100)} if pictures else {}),
-            **({"video": mean(videos, 100)} if videos else {}),
-            **{f"type/{kind}": mean(scores, 100) for kind, scores in kinds.items()},
+            "accuracy": items,
+            **ways,
+            **{f"type/{kind}": own for kind, own in kinds.items()},
         }
 
 

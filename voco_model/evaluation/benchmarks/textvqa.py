@@ -1,10 +1,9 @@
 """TextVQA: reading in pictures; ten people's answers, both sides always normalised."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, mean
+from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.benchmarks.vqav2 import ten_answers
 from voco_model.evaluation.files import Record, as_object, read_json
 from voco_model.evaluation.normalise import eval_ai_normalised, soft_accuracy
@@ -27,9 +26,6 @@ class TextVqa(Benchmark):
 
     def score(self, question: Question, read: str) -> float:
         return soft_accuracy(read, question.truth)
-
-    def figures(self, items: Sequence[Item]) -> Figures:
-        return {"accuracy": mean([i.score for i in items], 100)}
 
 
 def _question(record: Record) -> Question:

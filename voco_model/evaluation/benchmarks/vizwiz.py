@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, by_kind, mean
-from voco_model.evaluation.benchmarks.vqav2 import DECIMALS
+from voco_model.evaluation.benchmark import Benchmark
+from voco_model.evaluation.benchmarks.vqav2 import rounded
 from voco_model.evaluation.files import Record, as_records, read_json
+from voco_model.evaluation.items import Figures, Item, grouped
 from voco_model.evaluation.normalise import one_line, soft_accuracy, vqa_normalised
 from voco_model.evaluation.questions import WORD, Question
 
@@ -31,11 +32,13 @@ class VizWiz(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return soft_accuracy(read, question.truth)
 
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        kinds = grouped(items, lambda item: item.question.kind)
+        own = {f"answer_type/{kind}": kinds[kind] for kind in sorted(kinds)}
+        return {"accuracy": items, "overall": items, **own}
+
     def figures(self, items: Sequence[Item]) -> Figures:
-        out = {"accuracy": mean([i.score for i in items], 100)}
-        out["overall"] = round(out["accuracy"], DECIMALS)
-        kinds = by_kind(items)
-        return out | {f"answer_type/{kind}": round(mean(kinds[kind], 100), DECIMALS) for kind in sorted(kinds)}
+        return rounded(super().figures(items))
 
 
 def _question(record: Record) -> Question:

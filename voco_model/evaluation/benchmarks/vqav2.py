@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from voco_model.data.faults import shown
-from voco_model.evaluation.benchmark import Benchmark, Figures, Item, mean
+from voco_model.evaluation.benchmark import Benchmark
 from voco_model.evaluation.files import Record, as_object, found, read_json
+from voco_model.evaluation.items import Figures, Item, by_fact
 from voco_model.evaluation.normalise import one_line, soft_accuracy, vqa_normalised
 from voco_model.evaluation.questions import WORD, Question
 
@@ -43,15 +44,25 @@ class Vqav2(Benchmark):
     def score(self, question: Question, read: str) -> float:
         return soft_accuracy(read, question.truth)
 
+    def sets(self, items: Sequence[Item]) -> dict[str, Sequence[Item]]:
+        own: dict[str, Sequence[Item]] = {"accuracy": items, "overall": items}
+        for fact in ("answer_type", "question_type"):
+            own |= kinds_of(items, fact)
+        return own
+
     def figures(self, items: Sequence[Item]) -> Figures:
-        out = {"accuracy": mean([i.score for i in items], 100)}
-        out["overall"] = round(out["accuracy"], DECIMALS)
-        for name in ("answer_type", "question_type"):
-            kinds: dict[str, list[float]] = {}
-            for item in items:
-                kinds.setdefault(item.question.facts[name], []).append(item.score)
-            out |= {f"{name}/{kind}": round(mean(kinds[kind], 100), DECIMALS) for kind in sorted(kinds)}
-        return out
+        return rounded(super().figures(items))
+
+
+def kinds_of(items: Sequence[Item], fact: str) -> dict[str, list[Item]]:
+    """By names of figures, in their order."""
+    kinds = by_fact(items, fact)
+    return {f"{fact}/{kind}": kinds[kind] for kind in sorted(kinds)}
+
+
+def rounded(figures: Figures) -> Figures:
+    """As the official scorer prints them; the accuracy is kept as it is besides."""
+    return {name: value if name == "accuracy" else round(value, DECIMALS) for name, value in figures.items()}
 
 
 _TRUTH = ("*annotations*.json",)
