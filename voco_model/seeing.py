@@ -38,8 +38,10 @@ class VocoSeeing:
     stop_gradient_at_caches: bool = False
     """Whether compressed images are constants to the text that reads them; phase 2 alone is trained then."""
     always_see: bool = False
-    """Whether every batch runs the modules that one with images runs, to no effect where it has none. Processes
-    that share weights or gradients (ZeRO-3, DDP) need it: all run the same modules, whatever they read."""
+    """Whether every batch gives every weight a gradient: one without images looks at a blank one, to no effect."""
+    same_passes: bool = False
+    """Whether every batch also runs the same modules as often as any other, whatever it shows. Processes that share
+    weights or gradients (ZeRO-3, DDP) need it: read causally, they do not share an image among its questions."""
 
     config: VocoConfig
     check_n_voco: Any
@@ -50,7 +52,7 @@ class VocoSeeing:
 
     def see(self, batch: Batch, pixel_values: Tensor | None, wanted: Wanted, reading: str) -> Seen:
         """The batch's images as the text wants them; of `wanted`, what lies inside images is read here."""
-        if reading != "rule" and (self.always_see or not opens_every_row(batch)):
+        if reading != "rule" and (self.same_passes or not batch.blocks or not opens_every_row(batch)):
             embeds = self.all_embeds(batch, pixel_values)
             blank = self._blank_embeds() if self.always_see and embeds is None else None
             return Seen(embeds, nothing=_zero([blank.vision, blank.voco]) if blank else None)
@@ -82,7 +84,7 @@ class VocoSeeing:
             def embed(at: Gathered) -> Tensor:
                 return self.embed(at, embeds) if embeds else self._embed_shown(at, batch, pictures)
 
-            if self.always_see and wanted is None:  # or the last layer would run where an answer follows an image
+            if self.same_passes and wanted is None:  # or the last layer would run where an answer follows an image
                 wanted = _last_token(batch)
             seen.compressed = compress(self.decoder, batch, embed, wanted, self.frames_at_once, reading)
         if self.always_see:

@@ -184,7 +184,7 @@ def calls(made, batch, **options):
 @pytest.mark.parametrize("frames_at_once", [None, 2])
 def test_every_batch_runs_the_same_modules(reading, frames_at_once, monkeypatch):
     made = model(n_voco=2, reading=reading)
-    made.always_see, made.frames_at_once = True, frames_at_once
+    made.always_see, made.same_passes, made.frames_at_once = True, True, frames_at_once
     monkeypatch.setattr(seeing, "_largest_anywhere", lambda number, device: max(number, 3))
     pictures = video(made, n_frames=5)
     text = text_only(made)
@@ -195,6 +195,21 @@ def test_every_batch_runs_the_same_modules(reading, frames_at_once, monkeypatch)
     assert len(expected) > 50
     for batch, labels in ((text, None), (captions, after_image), (pictures, nothing)):
         assert calls(made, batch, labels=labels) == expected
+
+
+def test_one_process_shares_an_image_among_its_questions_however_it_reads():
+    made = model(n_voco=2, reading="causal")
+    batch = video(made, n_frames=1, questions=3)
+    apart = learned(made, batch)
+    made.always_see = True
+    lengths = []
+    hook = made.language_model.model.layers[0].register_forward_pre_hook(
+        lambda _, args: lengths.append(args[0].shape)
+    )
+    shared = learned(made, batch)
+    hook.remove()
+    assert_equal(shared, apart)
+    assert sum(rows * length for rows, length, _ in lengths) < 2 * batch.input_ids.shape[1]
 
 
 def test_a_batch_with_pictures_learns_the_same_beside_blank_ones(monkeypatch):
@@ -222,7 +237,7 @@ def one_of_two(rank, rendezvous, out):
     distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
     made = model(n_voco=2)
     made.vision_tower.requires_grad_(False)
-    made.always_see, made.frames_at_once = True, 2
+    made.always_see, made.same_passes, made.frames_at_once = True, True, 2
     batch = text_only(made) if rank == 0 else video(made, n_frames=5)
     pixels = batch.pixel_values.to(made.dtype)
     both = torch.nn.parallel.DistributedDataParallel(made)

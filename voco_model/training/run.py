@@ -150,6 +150,7 @@ def _configure(model: VocoForConditionalGeneration, recipe: Recipe) -> None:
         "frames_at_once": recipe.objective.frames_at_once,
         "stop_gradient_at_caches": recipe.objective.stop_gradient,
         "always_see": True,
+        "same_passes": recipe.device.processes > 1 or recipe.device.zero == 3,
     }
     for name, value in wanted.items():
         if hasattr(own, name):
