@@ -3,6 +3,7 @@
 exported/
   MLmodel, answering.py, code/   an MLflow model made from code: pictures and questions to answers
   model/                         weights as safetensors, configuration, processor
+  onnx/                          the same in two ONNX graphs, and how far their numbers are from the model's
   tables/ efficiency/            what evaluation and profiling found
   README.md                      the model card
   manifest.json                  every file by its sha256
@@ -11,11 +12,13 @@ exported/
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from components.exporting import pyfunc
 from components.exporting.card import card, markdown
 from components.exporting.manifest import Manifest, write_manifest
+from components.promoting.evidence import GRAPHS, Evidence
 from components.stepping.digests import files_below
 from components.stepping.job import Done, Job
 from voco_model.errors import VocoError
@@ -40,6 +43,8 @@ class ExportConfig:
     """What `profile` made."""
     check: bool = True
     """Whether the export is loaded and asked a question before it appears."""
+    onnx: bool = False
+    """Whether ONNX graphs are made too, and held to the model."""
 
 
 def export(config: ExportConfig) -> Manifest:
@@ -84,18 +89,30 @@ def check_same(config: ExportConfig) -> None:
 
 
 def _write(config: ExportConfig, out: Path) -> Manifest:
-    from components.exporting import pyfunc
-
     pyfunc.save(config.model, out)
     for name, folder in (("tables", config.tables), ("efficiency", config.efficiency)):
         if folder is not None:
             shutil.copytree(folder, out / name)
     tables, efficiency = markdown(config.tables, "tables"), markdown(config.efficiency, "efficiency")
     (out / CARD).write_text(card(config.model, config.name, tables, efficiency), "utf-8")
+    if config.onnx:
+        _write_graphs(out)
     if config.check:
         pyfunc.ask(out)
     _remove_caches(out)
     return write_manifest(out)
+
+
+def _write_graphs(out: Path) -> None:
+    """The graphs, and how far ONNX Runtime's numbers are from the model's."""
+    from voco_model.assistant import Assistant
+    from voco_model.portable.graphs import write_graphs
+    from voco_model.portable.parity import measure, write_parity
+    from voco_model.portable.reading import OnnxReader
+
+    assistant = Assistant.from_pretrained(out / pyfunc.MODEL)
+    write_graphs(assistant.model, assistant.processor, out / GRAPHS)
+    write_parity(measure(assistant, OnnxReader(out / GRAPHS, assistant.processor)), out / GRAPHS)
 
 
 def _remove_caches(out: Path) -> None:
@@ -106,7 +123,7 @@ def _remove_caches(out: Path) -> None:
 
 def step(job: Job) -> Done:
     """As a pipeline runs it: `model`, `tables`, `efficiency` in, `exported` out."""
-    job.check_settings({"name", "check"})
+    job.check_settings({"name", "check", "onnx"})
     out = job.outputs["exported"]
     config = ExportConfig(
         model=job.input("model"),
@@ -115,9 +132,12 @@ def step(job: Job) -> Done:
         tables=job.inputs.get("tables"),
         efficiency=job.inputs.get("efficiency"),
         check=bool(job.setting("check", True)),
+        onnx=bool(job.setting("onnx", False)),
     )
     manifest = export(config)
     size = sum(path.stat().st_size for path in files_below(out))
     weights = sum(path.stat().st_size for path in (out / "model").glob("*.safetensors"))
     figures = {"files": float(len(manifest.files)), "bytes": float(size), "weight_bytes": float(weights)}
+    if parity := Evidence(out / "tables", out / "efficiency", out / GRAPHS).parity():
+        figures |= {f"onnx.{name}": float(value) for name, value in asdict(parity).items()}
     return Done(figures, {"sha256": manifest.sha256}, (out / CARD,))

@@ -8,7 +8,7 @@ from pathlib import Path
 from components.exporting.manifest import check_manifest
 from components.ingesting.sets import SUMMARY
 from components.promoting.deciding import EVIDENCE, Promotion, Wish, decide_in_run
-from components.promoting.evidence import RESULT, Evidence
+from components.promoting.evidence import GRAPHS, RESULT, Evidence
 from components.promoting.gate import SHIPPED, load_gate
 from components.promoting.registry import CHALLENGER, EXPORTED, MODEL, Registry, Version, check_name
 from components.promoting.verdict import Audited
@@ -74,7 +74,7 @@ def step(job: Job) -> Done:
     uri = tracking_uri()
     if uri is None:
         raise VocoError("MLFLOW_TRACKING_URI is not set, so there is no registry; name a database or server there")
-    evidence = Evidence(job.input("tables"), job.input("efficiency"))
+    evidence = Evidence(job.input("tables"), job.input("efficiency"), job.input("exported") / GRAPHS)
     candidate = Candidate(job.input("exported"), evidence, job.input("report"), _tags(job))
     registry = Registry(uri, check_name(str(job.setting("model_name", MODEL))))
     done = promote(candidate, wish, registry, os.environ.get("VOCO_RUN"))

@@ -93,9 +93,14 @@ class Passed:
 
 
 class Decoder:
-    """A causal language model seen as embeddings, layers, a norm and a head."""
+    """A causal language model seen as embeddings, layers, a norm and a head.
 
-    def __init__(self, language_model: PreTrainedModel, checkpointing: bool = False) -> None:
+    every_row: compute what nobody reads too: whoever traces the layers follows no exception out of one.
+    """
+
+    def __init__(
+        self, language_model: PreTrainedModel, checkpointing: bool = False, every_row: bool = False
+    ) -> None:
         base = language_model.get_decoder()
         self.embeddings = base.get_input_embeddings()
         self.layers: nn.ModuleList = base.layers
@@ -103,6 +108,7 @@ class Decoder:
         self.rotary: Any = base.rotary_emb
         self.head: nn.Module = language_model.get_output_embeddings()
         self.checkpointing = checkpointing
+        self.every_row = every_row
 
     def run(
         self,
@@ -131,12 +137,14 @@ class Decoder:
             keys_values = self._layer(layer, state, before, wanted)
             if keep is not None:
                 kept.append(keys_values if all_kept else _pick(keys_values, keep))
-        hidden = self.norm(state.hidden) if read is not None else None
-        return Passed(hidden, kept)
+        if read is None:
+            return Passed(None, kept)
+        return Passed(self.norm(_rows(state.hidden, read) if self.every_row else state.hidden), kept)
 
-    @staticmethod
-    def _wanted_rows(layers_above: int, read: Tensor | None, keep: Tensor | None) -> "_Wanted":
+    def _wanted_rows(self, layers_above: int, read: Tensor | None, keep: Tensor | None) -> "_Wanted":
         """Which rows of a layer's output somebody reads."""
+        if self.every_row:
+            return _Wanted(None)
         if layers_above == 0:
             return _Wanted(read) if read is not None else _Wanted(None, nothing=True)
         if layers_above == 1 and read is None:

@@ -40,8 +40,8 @@ class VocoSeeing:
     always_see: bool = False
     """Whether every batch gives every weight a gradient: one without images looks at a blank one, to no effect."""
     same_passes: bool = False
-    """Whether every batch also runs the same modules as often as any other, whatever it shows. Processes that share
-    weights or gradients (ZeRO-3, DDP) need it: read causally, they do not share an image among its questions."""
+    """Whether every batch also runs the same modules as often as any other, whatever it shows. Processes that
+    share weights or gradients (ZeRO-3, DDP) need it: read causally, they then share no image among questions."""
 
     config: VocoConfig
     check_n_voco: Any

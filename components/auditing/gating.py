@@ -9,8 +9,8 @@ from typing import Any
 from components.auditing.copies import output_file
 from components.auditing.items import RIGHT, UNKNOWN, WRONG, Item
 from components.auditing.lineage import Lineage
-from components.promoting.deciding import EVIDENCE
-from components.promoting.evidence import RESULT, Evidence
+from components.promoting.deciding import EVIDENCE, kept_evidence
+from components.promoting.evidence import GRAPHS, RESULT, Evidence
 from components.promoting.gate import Gate
 from components.promoting.ledger import PROMOTED
 from components.promoting.registry import Registry, Version
@@ -119,15 +119,9 @@ class Promotion:
         return gate, Item(*head, RIGHT)
 
     def _judged(self, gate: Gate, before: Any, parts: Mapping[str, Path]) -> Verdict:
-        ours, champion = Evidence(parts["tables"], parts["efficiency"]), None
+        graphs = self.registry.graphs(self.version, self.work / GRAPHS) if gate.onnx else None
+        ours, champion = Evidence(parts["tables"], parts["efficiency"], graphs), None
         if before is not None and str(before) != self.version.number:
-            champion = self._champion(self.registry.by_number(str(before)))
+            version = self.registry.by_number(str(before))
+            champion = kept_evidence(version, self.registry, self.work / "champion", gate)
         return judge(gate, ours, champion, parts["report"])
-
-    def _champion(self, version: Version) -> Evidence:
-        """The evidence of the version that was champion then."""
-        folder, where = self.work / "champion", version.tags.get(EVIDENCE)
-        if where is None:
-            return Evidence(folder / "tables", folder / "efficiency")
-        tables = self.registry.fetch(f"{where}/tables", folder / "tables")
-        return Evidence(tables, self.registry.fetch(f"{where}/efficiency", folder / "efficiency"))

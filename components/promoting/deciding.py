@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.promoting.evidence import Evidence
+from components.promoting.evidence import GRAPHS, Evidence
 from components.promoting.gate import Gate
 from components.promoting.ledger import APPROVED, AWAITS, FORCED, PROMOTED, REFUSED, Overtaken
 from components.promoting.moving import approve, check_aliases, move
@@ -120,8 +120,12 @@ def _judged(
     with tempfile.TemporaryDirectory() as folder:
         parts = {part: Path(folder) / part for part in ("tables", "efficiency", "report")}
         found = {part: registry.fetch(f"{where}/{part}", path) for part, path in parts.items()}
-        ours = Evidence(found["tables"], found["efficiency"])
-        theirs = _evidence_of(champion, version, registry, Path(folder) / "champion")
+        graphs = registry.graphs(version, Path(folder) / GRAPHS) if wish.gate.onnx else None
+        ours = Evidence(found["tables"], found["efficiency"], graphs)
+        theirs = None
+        if champion is not None and champion != version.number:
+            before = registry.by_number(champion)
+            theirs = kept_evidence(before, registry, Path(folder) / "champion", wish.gate)
         if audited is None and wish.gate.audit:
             audited = _audited(version, registry, Path(folder) / "audit")
         return judge(wish.gate, ours, theirs, found["report"], audited)
@@ -138,14 +142,12 @@ def _audited(version: Version, registry: Registry, work: Path) -> Audited:
     return Audited(right, wrong, unknown, first)
 
 
-def _evidence_of(champion: str | None, ours: Version, registry: Registry, folder: Path) -> Evidence | None:
-    """The champion's tables and efficiency, as they were when it was registered."""
-    if champion is None or champion == ours.number:
-        return None
-    if (where := registry.by_number(champion).tags.get(EVIDENCE)) is None:
+def kept_evidence(version: Version, registry: Registry, folder: Path, gate: Gate) -> Evidence:
+    """A champion's evidence, as it was when it was registered."""
+    if (where := version.tags.get(EVIDENCE)) is None:
         return Evidence(folder / "tables", folder / "efficiency")  # none: compared with, it lets nothing pass
-    tables = registry.fetch(f"{where}/tables", folder / "tables")
-    return Evidence(tables, registry.fetch(f"{where}/efficiency", folder / "efficiency"))
+    tables, efficiency = (registry.fetch(f"{where}/{part}", folder / part) for part in ("tables", "efficiency"))
+    return Evidence(tables, efficiency, registry.graphs(version, folder / GRAPHS) if gate.onnx else None)
 
 
 def _keep(verdict: Verdict, version: Version, registry: Registry) -> str:

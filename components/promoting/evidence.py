@@ -5,14 +5,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voco_model.errors import VocoError
 from voco_model.evaluation.items import Shares
 
+if TYPE_CHECKING:
+    from voco_model.portable.parity import Parity
+
 TABLES, EFFICIENCY, RESULT = "tables.json", "efficiency.json", "result.json"
+GRAPHS = "onnx"
+"""An export's folder of ONNX graphs."""
 BENCHMARKS, ITEMS = "benchmarks", "items.parquet"
 RETENTION, MEAN = "retention, %", "mean"
 """The table, and its metric over all benchmarks."""
@@ -46,6 +51,16 @@ class Evidence:
     """`summarise`'s folder."""
     efficiency: Path
     """`profile`'s folder."""
+    graphs: Path | None = None
+    """The exported ONNX graphs' folder, of which the parity is read; None where there are none."""
+
+    def parity(self) -> "Parity | None":
+        """How far the graphs are from the model; None where that was not measured."""
+        from voco_model.portable.parity import PARITY, read_parity
+
+        if self.graphs is None or not (self.graphs / PARITY).is_file():
+            return None
+        return read_parity(self.graphs)
 
     def retention(self, n_voco: int, benchmark: str | None = None) -> Figure | None:
         """On average over the benchmarks, or on one; None where it was not measured."""

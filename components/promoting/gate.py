@@ -60,6 +60,15 @@ class ChampionWanted(_Wanted):
     """`low`: the difference's whole interval lies above -margin; `value`: the difference itself does."""
 
 
+class OnnxWanted(_Wanted):
+    """How far the exported graphs in ONNX Runtime may be from the model; their answers must be the same."""
+
+    at_most: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Of any logit, absolute."""
+    required: bool = True
+    """Whether a model that was exported without graphs fails."""
+
+
 class Gate(_Wanted):
     """Everything that is asked for."""
 
@@ -68,13 +77,17 @@ class Gate(_Wanted):
     validation: bool = True
     """Whether every data set must have kept its contract."""
     champion: ChampionWanted | None = None
+    onnx: OnnxWanted | None = None
     audit: bool = False
     """Whether everything that an audit looks at must be right: in a run, the exported files; later, all of it."""
 
     @property
     def sha256(self) -> str:
-        """What this gate is called."""
-        return text_digest(self.model_dump(mode="json"))
+        """What this gate is called; one from before ONNX could be asked for keeps its name."""
+        said = self.model_dump(mode="json")
+        if self.onnx is None:
+            del said["onnx"]
+        return text_digest(said)
 
 
 def load_gate(path: Path = SHIPPED) -> Gate:
@@ -87,6 +100,6 @@ def load_gate(path: Path = SHIPPED) -> Gate:
         raise VocoError(f"{path}: {where}: {first['msg']}; see {SHIPPED.name} for what can be asked") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise VocoError(f"{path}: no gate can be read there ({' '.join(str(error).split())[:200]})") from None
-    if not (gate.retention or gate.cache or gate.validation or gate.champion or gate.audit):
+    if not (gate.retention or gate.cache or gate.validation or gate.champion or gate.onnx or gate.audit):
         raise VocoError(f"{path}: asks for nothing, so every model would pass; state at least one criterion")
     return gate

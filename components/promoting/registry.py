@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from components.promoting.evidence import GRAPHS
 from components.promoting.ledger import Entry, Ledger
 from components.tracking.figures import Refused, reachable
 from components.tracking.runs import SQLITE, client_of, new_run
@@ -144,6 +145,15 @@ class Registry:
                 return Path(download_artifacts(artifact_uri=where, dst_path=str(to), tracking_uri=self.uri))
             except OSError as error:
                 raise VocoError(f"{where}: cannot be fetched ({error.strerror or error})") from None
+
+    def graphs(self, version: Version, to: Path) -> Path | None:
+        """What is known of a version's ONNX graphs, without the graphs; None where it has none."""
+        from voco_model.portable.parity import PARITY
+
+        try:
+            return self.fetch(f"{version.source}/{GRAPHS}/{PARITY}", to).parent
+        except VocoError:
+            return None
 
     def _make_model(self) -> None:
         """Under its name once, with its ledger from the first moment on, however many try at the same time."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.promoting.evidence import Evidence, Items, paired, validation_passed
-from components.promoting.gate import CacheWanted, ChampionWanted, Gate, RetentionWanted
+from components.promoting.gate import CacheWanted, ChampionWanted, Gate, OnnxWanted, RetentionWanted
 from voco_model.evaluation.statistics import compare
 
 NONE = "none"
@@ -81,6 +81,8 @@ def judge(
         criteria.append(_cache(gate.cache, ours, champion))
     if gate.validation:
         criteria.append(_validation(report))
+    if gate.onnx is not None:
+        criteria.append(_onnx(gate.onnx, ours, champion))
     if gate.champion is not None:
         criteria += _against(gate.champion, ours, champion)
     if gate.audit:
@@ -119,6 +121,20 @@ def _cache(wanted: CacheWanted, ours: Evidence, champion: Evidence | None) -> Cr
         passed,
         why,
     )
+
+
+def _onnx(wanted: OnnxWanted, ours: Evidence, champion: Evidence | None) -> Criterion:
+    parity = ours.parity()
+    theirs = champion.parity() if champion else None
+    if parity is None:
+        passed, why = not wanted.required, "was exported without graphs"
+    else:
+        passed = parity.logits <= wanted.at_most and parity.same_answers == parity.answers
+        why = f"{parity.same_answers} of {parity.answers} answers are the same"
+    if parity and parity.logits > wanted.at_most:
+        why = f"a logit is {parity.logits:.2g} from the model's"
+    wish = f"logits within {wanted.at_most:g}, the same answers"
+    return Criterion("ONNX parity", wish, str(parity or NONE), str(theirs or NONE), passed, why)
 
 
 def _validation(report: Path) -> Criterion:

@@ -98,6 +98,16 @@ def test_the_same_model_is_the_same_export(world):
     assert json.loads((folder / "again/manifest.json").read_text())["sha256"] == manifest.sha256
 
 
+@pytest.mark.integration
+def test_graphs_come_with_how_far_they_are_from_the_model(world):
+    folder, config, _ = world
+    outputs, inputs = {"exported": folder / "graphs"}, {"model": config.model}
+    done = step(Job("export", {"onnx": True, "check": False}, inputs, outputs, folder))
+    assert done.figures["onnx.logits"] < 1e-4
+    assert done.figures["onnx.same_answers"] == done.figures["onnx.answers"] > 0
+    assert {f"onnx/{n}" for n in ("read.onnx", "parity.json")} <= set(check_manifest(folder / "graphs").files)
+
+
 def test_what_was_changed_is_named(world):
     folder, config, manifest = world
     out = folder / "changed"

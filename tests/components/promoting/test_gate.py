@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from components.promoting.evidence import Evidence
+from components.promoting.evidence import GRAPHS, Evidence
 from components.promoting.gate import Gate, load_gate
 from components.promoting.verdict import Audited, judge
 from tests.components.promoting.models import left_by_steps, read_items, row, write_items
 from voco_model.errors import VocoError
+from voco_model.portable.parity import Parity, write_parity
 
 
 def evidence(paths):
@@ -34,6 +35,7 @@ def test_the_shipped_gate_is_read_and_named_by_its_content():
         ("retention: [{n_voco: 8, at_least: 5, benchmark: popes}]", "no benchmark 'popes'; known: .*pope"),
         ("champion: {n_voco: 8, margin: 1, margins: {gqaa: 2}}", "no benchmark 'gqaa'"),
         ("champion: {n_voco: 8, margin: 1, margins: {gqa: -2}}", "champion.margins.gqa"),
+        ("onnx: {at_most: 0}", "onnx.at_most"),
         ("validation: false", "asks for nothing"),
         ("[", "no gate can be read"),
         ("", "the file"),
@@ -115,6 +117,29 @@ def test_what_cannot_be_compared_is_said(tmp_path):
     write_items(ours["tables"], "gqa", [{"reading": "voco_8"}])
     with pytest.raises(VocoError, match="no scored answers"):
         judge(gate, evidence(ours), evidence(champion), ours["report"])
+
+
+@pytest.mark.parametrize(
+    ("parity", "required", "passed", "why"),
+    [
+        ({}, True, True, "8 of 8 answers are the same"),
+        ({"logits": 2e-3}, True, False, "a logit is 0.002 from the model's"),
+        ({"same_answers": 7}, True, False, "7 of 8 answers are the same"),
+        (None, True, False, "was exported without graphs"),
+        (None, False, True, "was exported without graphs"),
+    ],
+)
+def test_exported_graphs_must_say_what_the_model_says(tmp_path, parity, required, passed, why):
+    ours = left_by_steps(tmp_path / "ours")
+    graphs = ours["exported"] / GRAPHS
+    if parity is not None:
+        graphs.mkdir()
+        found = {"keys": 1e-6, "logits": 1e-5, "largest_logit": 9.0, "same_answers": 8, "answers": 8}
+        write_parity(Parity(**found | parity), graphs)
+    gate = Gate.model_validate({"onnx": {"at_most": 1e-3, "required": required}, "validation": False})
+    verdict = judge(gate, Evidence(ours["tables"], ours["efficiency"], graphs), None, ours["report"])
+    (criterion,) = verdict.criteria
+    assert (criterion.passed, criterion.why) == (passed, why)
 
 
 def test_single_benchmarks_have_their_own_retention_and_margin(tmp_path):
