@@ -109,6 +109,7 @@ class Training:
                     workers=1,
                 ),
                 "optimiser": Optimiser(
+                    kind="muon",
                     lr=length.lr,
                     lr_of=self._rates(settings),
                     schedule=length.schedule,

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from components.tracing.likeness import TOLERANCE
@@ -40,10 +42,11 @@ def run(options: argparse.Namespace) -> int:
     """0: identical, or within the tolerance; 1: different; 2: could not be done."""
     try:
         outcomes = []
-        for outcome in _done(options):
-            outcomes.append(outcome)
-            if not options.json:
-                print("\n    ".join([f"{outcome.task}: {outcome.verdict}", *outcome.notes]), flush=True)
+        with _cleaned_up():
+            for outcome in _done(options):
+                outcomes.append(outcome)
+                if not options.json:
+                    print("\n    ".join([f"{outcome.task}: {outcome.verdict}", *outcome.notes]), flush=True)
     except (ValueError, OSError) as error:
         print(f"voco: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -53,6 +56,16 @@ def run(options: argparse.Namespace) -> int:
 
         print(json.dumps({"status": status, "steps": [asdict(one) for one in outcomes]}, indent=1))
     return status
+
+
+@contextmanager
+def _cleaned_up() -> Iterator[None]:
+    """SIGTERM ends the work as an error does, so that no checkout stays behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _done(options: argparse.Namespace) -> "Iterator[Outcome]":

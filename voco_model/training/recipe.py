@@ -87,8 +87,10 @@ class Data(Settings):
 
 
 class Optimiser(Settings):
-    """AdamW with a warm-up and a schedule; each part may have its own rate."""
+    """AdamW or Muon with a warm-up and a schedule; each part may have its own rate."""
 
+    kind: Literal["adamw", "muon"] = "adamw"
+    """`muon` moves the matrices of the decoder's layers by their orthogonalised momentum; not with ZeRO."""
     lr: Above0
     """The highest learning rate."""
     lr_of: dict[Part, Above0] = {}
@@ -251,6 +253,8 @@ class Recipe(Settings):
                 f"data.micro_batch {self.data.micro_batch} does not divide a process's share of {share};"
                 " give one of its divisors"
             )
+        if self.optimiser.kind == "muon" and self.device.zero:
+            raise ValueError("optimiser.kind muon moves whole matrices, which ZeRO cuts up; set device.zero to 0")
         return self._stage_fits()
 
     def _stage_fits(self) -> "Recipe":

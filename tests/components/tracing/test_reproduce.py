@@ -1,7 +1,11 @@
 """A step is done again at its commit, from its inputs by digest, with its threads; what differs first is named."""
 
 import json
+import os
 import shutil
+import signal
+import threading
+import time
 
 import pytest
 
@@ -139,6 +143,29 @@ def test_what_is_lost_or_unknown_is_one_line_and_leaves_nothing(code, tmp_path, 
     lineage.write_text(lineage.read_text().replace("run-1", "run-2"))
     assert main(["reproduce", str(lineage), "--all"]) == 2
     assert "the lineage was changed" in capsys.readouterr().err
+    assert not list(scratch.iterdir())
+    assert len(git(code, "worktree", "list").splitlines()) == 1
+
+
+def test_sigterm_leaves_no_checkout_and_no_step_behind(code, tmp_path, monkeypatch):
+    lineage = toy_run(code, tmp_path / "run")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setenv("TOY_SLEEP", "100")
+
+    def stop():
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not list(scratch.rglob("model")):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Thread(target=stop, daemon=True).start()
+    with pytest.raises(SystemExit) as ended:
+        main(["reproduce", str(lineage), "--step", "toy_train"])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
     assert not list(scratch.iterdir())
     assert len(git(code, "worktree", "list").splitlines()) == 1
 

@@ -31,7 +31,7 @@ def step(job):
     return Done()
 """
 TOY_TRAIN = """
-import json, os
+import json, os, time
 import numpy as np
 from safetensors.numpy import save_file
 from components.stepping.job import Done
@@ -39,6 +39,7 @@ from components.stepping.job import Done
 def step(job):
     out = job.outputs["model"]
     out.mkdir()
+    time.sleep(float(os.environ.get("TOY_SLEEP", 0)))
     told = {"threads": os.environ.get("OMP_NUM_THREADS"), "seed": job.setting("seed")}
     (out / "config.json").write_text(json.dumps(told))
     letters = len((job.input("data") / "a.txt").read_text())

@@ -17,8 +17,8 @@ from voco_model.training.checkpoints import Checkpoints
 from voco_model.training.preemption import PREEMPTED
 
 STEPS = 12
-HARD = {"data__micro_batch": 2, "data__workers": 1, "objective__elastic": {1: 1, 4: 1}}
-"""Accumulation, workers, and a number of tokens drawn for each step."""
+HARD = {"data__micro_batch": 2, "data__workers": 1, "objective__elastic": {1: 1, 4: 1}, "optimiser__kind": "muon"}
+"""Accumulation, workers, a number of tokens drawn for each step, and two ways of moving weights."""
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,16 @@ from transformers import get_scheduler
 
 from voco_model.errors import VocoError
 from voco_model.training import state
+from voco_model.training.muon import ORTHOGONAL, Muon
+
+
+def matrices_apart(groups):
+    """Every group's matrices in one of their own, marked for Muon."""
+    given = [group["params"] if isinstance(group, dict) else [group] for group in groups]
+    parts = [[p for p in own if (p.dim() == 2) == is_matrix] for own in given for is_matrix in (True, False)]
+    marks = [{ORTHOGONAL: True} if own and own[0].dim() == 2 else {} for own in parts]
+    return [{"params": own, "weight_decay": 0.0} | mark for own, mark in zip(parts, marks, strict=True) if own]
+
 
 OPTIMISERS = {
     "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
@@ -23,6 +33,7 @@ OPTIMISERS = {
     "radam": torch.optim.RAdam,
     "asgd": torch.optim.ASGD,
     "adafactor": torch.optim.Adafactor,
+    "muon": lambda groups: Muon(matrices_apart(groups)),
 }
 
 
