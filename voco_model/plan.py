@@ -67,7 +67,14 @@ class Batch:
 
     def columns(self, row: int, *kinds: Kind) -> np.ndarray:
         """The columns of a row that hold one of these kinds."""
-        return np.flatnonzero(np.isin(self.kinds[row], kinds))
+        if kinds not in self._masks:
+            self._masks[kinds] = np.logical_or.reduce([self.kinds == kind for kind in kinds])
+        return np.flatnonzero(self._masks[kinds][row])
+
+    @cached_property
+    def _masks(self) -> dict[tuple[Kind, ...], np.ndarray]:
+        """Where which kinds stand; asked for row by row."""
+        return {}
 
     def gather(self, rows: Sequence[int], columns: Sequence[np.ndarray]) -> Gathered:
         """The named columns of the named rows as a batch of their own."""

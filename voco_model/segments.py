@@ -61,26 +61,27 @@ def find_blocks(kinds: np.ndarray, images: np.ndarray) -> list[Block]:
 
     An image's vision tokens are contiguous and its VoCo tokens follow them at once, without padding inside.
     """
-    blocks = []
-    for row, (kind, image) in enumerate(zip(kinds, images, strict=True)):
-        real = np.flatnonzero(kind != Kind.PAD)
-        _check_prefix(row, kind[real])
-        columns = real[np.isin(kind[real], (Kind.VISION, Kind.VOCO))]
-        seen: set[int] = set()
-        for run in np.split(columns, np.flatnonzero(np.diff(image[columns])) + 1):
-            if not len(run):
-                continue
-            number = int(image[run[0]])
-            _check_block(row, number, kind[run], run, number in seen)
-            seen.add(number)
-            n_vision = int((kind[run] == Kind.VISION).sum())
-            blocks.append(Block(row, number, run[:n_vision], run[n_vision:]))
+    _check_prefixes(kinds)
+    rows, columns = np.nonzero((kinds == Kind.VISION) | (kinds == Kind.VOCO))
+    kind, numbers = kinds[rows, columns], images[rows, columns]
+    ends_before = (np.diff(rows) != 0) | (np.diff(numbers) != 0)
+    begins = [0, *(np.flatnonzero(ends_before) + 1).tolist()] if len(rows) else []
+    blocks: list[Block] = []
+    seen: set[tuple[int, int]] = set()
+    for begin, end in zip(begins, [*begins[1:], len(rows)], strict=False):
+        row, number, run = int(rows[begin]), int(numbers[begin]), columns[begin:end]
+        _check_block(row, number, kind[begin:end], run, (row, number) in seen)
+        seen.add((row, number))
+        n_vision = int((kind[begin:end] == Kind.VISION).sum())
+        blocks.append(Block(row, number, run[:n_vision], run[n_vision:]))
     return blocks
 
 
-def _check_prefix(row: int, kinds: np.ndarray) -> None:
-    n_prefix = int((kinds == Kind.PREFIX).sum())
-    if (kinds[:n_prefix] != Kind.PREFIX).any():
+def _check_prefixes(kinds: np.ndarray) -> None:
+    others = np.logical_or.accumulate((kinds != Kind.PAD) & (kinds != Kind.PREFIX), axis=1)
+    late = (others & (kinds == Kind.PREFIX)).any(1)
+    if late.any():
+        row = int(late.argmax())
         raise VocoError(f"row {row}: prefix tokens stand after other tokens; the prefix opens a sequence")
 
 
