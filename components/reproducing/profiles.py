@@ -9,8 +9,10 @@ TYPES = ("colour_at", "shape_at", "exists", "count", "count_all")
 """Questions that are asked: two kinds of look-up, existence, and two kinds of count."""
 LOOK_UPS = ("colour_at", "shape_at", "count_all")
 """What is found by its place, and how much there is."""
+FINDS = ("colour_of", "shape_of", "row_of")
+"""What is said of a thing that is found by its look; only asked in lessons: searches are learned from it."""
 SEARCHES = ("exists", "count")
-"""What is found by its look."""
+"""Whether there is such a thing, and how many."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,14 @@ class Profile:
     """The projector, on captions."""
     lessons: tuple[Lesson, ...]
     """One after the other, the whole model: what every variant starts from. All questions about many things at
-    once are not learned in many times the steps; look-ups are, once few things are told apart."""
+    once are not learned in many times the steps. Look-ups are, once few things are told apart; with them, what is
+    found by its look; and from that, whether it is there and how often."""
     instruct: Stage
     """Each variant."""
+    bounds: Stage | None = None
+    """The bounds' model, where other than that: it has learned to read all tokens before."""
+    fewer: Stage | None = None
+    """VoCo with fewer tokens goes on so from VoCo with the most; None: from the common start, as all do."""
     images_per_step: int = 16
 
 
@@ -68,7 +75,7 @@ PROFILES = {
         Profile(
             "tiny",
             level=2,
-            train_scenes=2000,
+            train_scenes=4000,
             test_scenes=200,
             questions=10,
             tokens=(1, 2, 4, 8),
@@ -78,11 +85,14 @@ PROFILES = {
             seeds=1,
             align=Stage(50, 4e-4),
             lessons=(
-                Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
-                Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
-                Lesson("everything", 2, Stage(500, 1.5e-3)),
+                Lesson("few-things", 1, Stage(150, 2.5e-3, "constant"), LOOK_UPS + FINDS),
+                Lesson("finds", 2, Stage(500, 2e-3, "constant"), LOOK_UPS + FINDS),
+                Lesson("searches", 1, Stage(300, 2e-3, "constant"), SEARCHES + FINDS),
+                Lesson("everything", 2, Stage(600, 2e-3), TYPES + FINDS),
             ),
-            instruct=Stage(500, 1.5e-3),
+            instruct=Stage(1600, 1.5e-3),
+            bounds=Stage(300, 1.5e-3),
+            fewer=Stage(300, 2e-3),
         ),
         Profile(
             "paper",
@@ -97,10 +107,10 @@ PROFILES = {
             seeds=3,
             align=Stage(50, 4e-4),
             lessons=(
-                Lesson("few-things", 1, Stage(250, 2.5e-3, "constant")),
-                Lesson("look-ups", 2, Stage(600, 2e-3, "constant"), LOOK_UPS),
-                Lesson("searches", 1, Stage(600, 1e-3, "constant"), SEARCHES),
-                Lesson("everything", 2, Stage(1000, 1.5e-3, "constant")),
+                Lesson("few-things", 1, Stage(150, 2.5e-3, "constant"), LOOK_UPS + FINDS),
+                Lesson("finds", 2, Stage(500, 2e-3, "constant"), LOOK_UPS + FINDS),
+                Lesson("searches", 1, Stage(300, 2e-3, "constant"), SEARCHES + FINDS),
+                Lesson("everything", 2, Stage(800, 2e-3, "constant"), TYPES + FINDS),
                 Lesson("many-things", 3, Stage(1500, 1.5e-3)),
             ),
             instruct=Stage(2000, 1.5e-3),

@@ -49,7 +49,7 @@ def reproduce(
         start = training.start()
         models: dict[tuple[str, int], Path] = {}
         for one in variants(profile):
-            models[one.row, one.n_voco] = training.variant(one, start)
+            models[one.row, one.n_voco] = training.variant(one, models[one.after] if one.after else start)
             _measure(one, profile, models[one.row, one.n_voco], tests, results)
             report(_summary(one, results))
         seconds += training.seconds

@@ -26,17 +26,25 @@ class Trained:
     variant: Variant
     n_voco: int
     objective: Objective = field(default_factory=Objective)
+    length: Stage | None = None
+    """Where other than the profile's `instruct`."""
+    after: tuple[str, int] | None = None
+    """The row and number of tokens of the model that it goes on from; None: the common start."""
 
 
 def variants(profile: Profile) -> list[Trained]:
     """All that is trained from the common start."""
     most = max(profile.tokens)
     evenly = dict.fromkeys(profile.tokens, 1.0)
-    chosen = [Trained("upper bound", "upper", most)]
+    chosen = [Trained("upper bound", "upper", most, length=profile.bounds)]
     if profile.elastic or profile.options:
         chosen.append(Trained("VoCo, elastic", "voco", most, Objective(elastic=evenly)))
-    if not profile.elastic:
+    if not profile.elastic and profile.fewer is None:
         chosen += [Trained("VoCo", "voco", n) for n in profile.tokens]
+    elif not profile.elastic:
+        shorter = sorted(set(profile.tokens) - {most}, reverse=True)
+        chosen.append(Trained("VoCo", "voco", most))
+        chosen += [Trained("VoCo", "voco", n, length=profile.fewer, after=("VoCo", most)) for n in shorter]
     if profile.options:
         chosen.append(Trained("VoCo, distilled", "voco", 1, Objective(distillation=Distillation(weight=1.0))))
     if profile.baselines:
@@ -80,13 +88,13 @@ class Training:
         return learnt
 
     def variant(self, one: Trained, start: Path) -> Path:
-        """One variant's model, from the common start."""
+        """One variant's model, from the common start or another's model."""
         return self._train(
             f"{one.row}-{one.n_voco}".replace(", ", "-").replace(" ", "-"),
             variant=one.variant,
             start=Start(checkpoint=start, n_voco=one.n_voco),
             data=self.data.questions,
-            length=self.profile.instruct,
+            length=one.length or self.profile.instruct,
             objective=one.objective,
         )
 

@@ -34,6 +34,8 @@ MINUSCULE = replace(
     questions=5,
     tokens=(1, 2),
     elastic=False,
+    bounds=None,
+    fewer=None,
     baselines=True,
     options=True,
     seeds=2,
@@ -85,8 +87,21 @@ def test_every_variant_gets_the_same_steps_and_elastic_ones_all_numbers():
     rows = [(one.row, one.n_voco) for one in variants(PROFILES["paper"])]
     assert len(set(rows)) == len(rows)
     assert {n for row, n in rows if row == "VoCo"} == set(PROFILES["paper"].tokens)
+    assert not any(one.length or one.after for one in variants(PROFILES["paper"]))
     (elastic,) = [one for one in variants(replace(TINY, elastic=True)) if one.objective.elastic]
     assert set(elastic.objective.elastic) == set(TINY.tokens)
+
+
+def test_fewer_tokens_may_go_on_from_the_most():
+    chosen = variants(replace(TINY, elastic=False, bounds=Stage(3, 1e-3), fewer=Stage(2, 1e-3)))
+    steps = {(one.row, one.n_voco): (one.length and one.length.steps, one.after) for one in chosen}
+    most = max(TINY.tokens)
+    assert steps.pop(("upper bound", most)) == (3, None)
+    assert steps.pop(("VoCo", most)) == (None, None)
+    assert steps == {("VoCo", n): (2, ("VoCo", most)) for n in TINY.tokens if n != most}
+    assert [one.n_voco for one in chosen if one.after] == [
+        n for n in sorted(TINY.tokens, reverse=True) if n != most
+    ]
 
 
 def test_each_type_counts_the_same_in_the_mean():
