@@ -90,9 +90,9 @@ PROFILES = {
                 Lesson("searches", 1, Stage(300, 2e-3, "constant"), SEARCHES + FINDS),
                 Lesson("everything", 2, Stage(600, 2e-3), TYPES + FINDS),
             ),
-            instruct=Stage(1600, 1.5e-3),
-            bounds=Stage(300, 1.5e-3),
-            fewer=Stage(300, 2e-3),
+            instruct=Stage(1300, 1.5e-3),
+            bounds=Stage(600, 1.5e-3),
+            fewer=Stage(400, 2e-3),
         ),
         Profile(
             "paper",
