@@ -24,8 +24,8 @@ class Guard:
         self.settings, self.path = settings, path
         self.losses: deque[float] = deque(maxlen=MEMORY)
         self.began: float | None = None
-        """What losses were at first. A lower one is no spike, however far below it others are by now: a batch of
-        another kind is not learned yet, and would never be if it were skipped."""
+        """The highest loss of the first steps. A lower one is no spike, however far below it others are by now: a
+        batch of another kind is not learned yet, and would never be if it were skipped."""
         self.skipped = 0
 
     def fault(self, loss: float, gradient: float = 0.0) -> str | None:
@@ -44,7 +44,7 @@ class Guard:
         """A step was taken."""
         self.losses.append(loss)
         if self.began is None and len(self.losses) == FEWEST:
-            self.began = statistics.median(self.losses)
+            self.began = max(self.losses)
 
     def skip(self, step: int, fault: str, ids: list[str]) -> None:
         """A step was not taken; `ids` are this rank's records in it. Stops the run when there were too many."""
