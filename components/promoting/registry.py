@@ -207,7 +207,11 @@ def check_name(name: str) -> str:
 
 
 def split_name(written: str) -> tuple[str, str]:
-    """`MODEL`, `MODEL@alias` or `MODEL/version` as name and rest."""
+    """`MODEL`, `MODEL@alias` or `MODEL/version` as name and rest; a bare number or alias is of `voco-llama`."""
+    if written.isdigit():
+        return MODEL, f"/{written}"
+    if written.startswith("@"):
+        return MODEL, written
     for sign in "@/":
         name, found, rest = written.partition(sign)
         if found:

@@ -26,8 +26,8 @@ def add_version(parser: argparse.ArgumentParser, default: str) -> None:
         "version",
         nargs="?",
         default=default,
-        metavar="MODEL[@ALIAS|/VERSION]",
-        help=f"which (default: {default})",
+        metavar="[MODEL][@ALIAS|/VERSION]",
+        help=f"which; a bare number is a version of voco-llama (default: {default})",
     )
 
 
