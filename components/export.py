@@ -18,7 +18,7 @@ from pathlib import Path
 from components.exporting import pyfunc
 from components.exporting.card import card, markdown
 from components.exporting.manifest import Manifest, write_manifest
-from components.promoting.evidence import GRAPHS, Evidence
+from components.promoting.evidence import GRAPHS
 from components.stepping.digests import files_below
 from components.stepping.job import Done, Job
 from voco_model.errors import VocoError
@@ -138,6 +138,9 @@ def step(job: Job) -> Done:
     size = sum(path.stat().st_size for path in files_below(out))
     weights = sum(path.stat().st_size for path in (out / "model").glob("*.safetensors"))
     figures = {"files": float(len(manifest.files)), "bytes": float(size), "weight_bytes": float(weights)}
-    if parity := Evidence(out / "tables", out / "efficiency", out / GRAPHS).parity():
-        figures |= {f"onnx.{name}": float(value) for name, value in asdict(parity).items()}
+    if config.onnx:
+        from voco_model.portable.parity import read_parity
+
+        parity = asdict(read_parity(out / GRAPHS))
+        figures |= {f"onnx.{name}": float(value) for name, value in parity.items()}
     return Done(figures, {"sha256": manifest.sha256}, (out / CARD,))

@@ -147,13 +147,19 @@ class Registry:
                 raise VocoError(f"{where}: cannot be fetched ({error.strerror or error})") from None
 
     def graphs(self, version: Version, to: Path) -> Path | None:
-        """What is known of a version's ONNX graphs, without the graphs; None where it has none."""
+        """What is known of a version's ONNX graphs, without the graphs; None where it has none.
+
+        A store that does not answer is an error: what cannot be read is not what is not there.
+        """
+        from mlflow.artifacts import list_artifacts
+
         from voco_model.portable.parity import PARITY
 
-        try:
-            return self.fetch(f"{version.source}/{GRAPHS}/{PARITY}", to).parent
-        except VocoError:
-            return None
+        with reachable():
+            names = {Path(one.path).name for one in list_artifacts(version.source, tracking_uri=self.uri)}
+        if not names:
+            raise VocoError(f"{version.source}: the files of version {version.number} are gone; export it again")
+        return self.fetch(f"{version.source}/{GRAPHS}/{PARITY}", to).parent if GRAPHS in names else None
 
     def _make_model(self) -> None:
         """Under its name once, with its ledger from the first moment on, however many try at the same time."""

@@ -57,6 +57,12 @@ def test_so_they_do_however_the_model_is_made(tmp_path, options):
     assert_same(*made(tmp_path, **OPTIONS[options]))
 
 
+def test_what_is_no_number_is_no_parity(pair, monkeypatch):
+    _, assistant, reader = pair
+    monkeypatch.setattr(reader, "logits", lambda *_: np.full((1, 264), np.nan, np.float32))
+    assert measure(assistant, reader, questions=QUESTIONS[:1], max_new_tokens=1).logits == np.inf
+
+
 def test_caches_go_from_one_to_the_other(pair):
     _, assistant, reader = pair
     first, second = made_up_pictures(assistant.processor.size, 2)

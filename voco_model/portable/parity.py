@@ -1,6 +1,7 @@
 """How far the graphs' numbers are from the model's own, on pictures that both read."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,16 +57,22 @@ def measure(
     for picture in made_up_pictures(assistant.processor.size) if pictures is None else pictures:
         ours, theirs = assistant.compress(picture), reader.compress(picture)
         for one, other in zip(ours.tensors(), theirs.tensors(), strict=True):
-            keys = max(keys, float((one.float() - other.float()).abs().max()))
+            keys = max(keys, _apart(one, other))
         for question in questions:
             batch = assistant.processor([f"{IMAGE_TAGS[0]}\n{question}"], [[ours]])
             told = assistant.model(**batch).logits[0, -1].float()
-            logits = max(logits, float((told - torch.from_numpy(reader.logits(theirs, question)[-1])).abs().max()))
+            logits = max(logits, _apart(told, torch.from_numpy(reader.logits(theirs, question)[-1])))
             largest = max(largest, float(told.abs().max()))
             answer = assistant.answer(ours, question, max_new_tokens=max_new_tokens)
             same += answer == reader.answer(theirs, question, max_new_tokens)
             total += 1
     return Parity(keys, logits, largest, same, total)
+
+
+def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference; what is no number is as far away as can be, not left out of a maximum."""
+    largest = float((one.float() - other.float()).abs().max())
+    return math.inf if math.isnan(largest) else largest
 
 
 def write_parity(parity: Parity, folder: Path) -> None:
