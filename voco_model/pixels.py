@@ -1,6 +1,6 @@
 """Pixel values: the numbers that the tower takes for a picture's bytes, the same wherever they are made."""
 
-import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import get_worker_info
 from transformers import CLIPImageProcessorPil
 
 
@@ -51,12 +50,13 @@ def clip_preparation() -> Preparation:
     return Preparation.of(CLIPImageProcessorPil())
 
 
-def room_for_bytes(shape: tuple[int, ...]) -> Tensor:
-    """Bytes to be filled; in a loader's worker within the memory that it hands over, so that nothing is copied."""
-    if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
-    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # as torch's own collation does
-    return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
+Room = Callable[[tuple[int, ...]], Tensor]
+"""Gives bytes of a shape, to be filled."""
+
+
+def plain_room(shape: tuple[int, ...]) -> Tensor:
+    """Bytes to be filled, in memory of this process."""
+    return torch.empty(shape, dtype=torch.uint8)
 
 
 def prepared(pixel_values: Tensor) -> Tensor:

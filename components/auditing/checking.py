@@ -10,6 +10,7 @@ from components.auditing.attested import check_attestation, check_seal
 from components.auditing.copies import check_output
 from components.auditing.items import RIGHT, UNKNOWN, WRONG, Item
 from components.auditing.lineage import Entry, Lineage, links, sources
+from components.auditing.raw import check_raw
 from components.stepping.code import Code, digest_of, files_at
 from components.stepping.digests import AT_ONCE, text_digest
 from components.stepping.record import config_digest
@@ -30,6 +31,8 @@ def check(lineage: Lineage, sha256: str, location: str, *, deep: bool) -> Iterat
             yield from _check_step(entry, lineage, made, location)
             for _ in entry.record.outputs:
                 yield next(found)
+    if deep:
+        yield from check_raw(lineage, keys)
 
 
 def _check_document(lineage: Lineage, sha256: str, location: str) -> Iterator[Item]:

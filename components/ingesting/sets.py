@@ -75,7 +75,7 @@ class Sets:
     def state(self, cache: Path) -> str:
         """One digest of what all sources hold now, by listing them."""
         found: dict[str, Any] = {"sets": self.sets, "benchmarks": list(self.benchmarks[1])}
-        if self._drawn():
+        if self._draws():
             found["world"] = self.world
         for name, one in self.sets.items():
             if self.source_of(one) != SMALL_WORLD:
@@ -88,7 +88,7 @@ class Sets:
 
     def make(self, out: Path, work: Path, previous: Path | None) -> dict[str, IngestReport]:
         """Ingest everything into `out`; an earlier `out` saves reading what did not change."""
-        world = self._draw(work) if self._drawn() else None
+        world = self.drawn(work)
         reports = {}
         for name, one in self.sets.items():
             source = self.source_of(one)
@@ -99,15 +99,17 @@ class Sets:
             own |= {"source": str(world), "source_name": SMALL_WORLD} if drawn else {"source": source}
             reports[name] = ingest(IngestConfig.from_mapping(own))
             (out / f".{name}.lock").unlink(missing_ok=True)
-        self._take_benchmarks(out / BENCHMARKS, work, world)
+        self.take_benchmarks(out / BENCHMARKS, work, world)
         _summarise(out, reports)
         return reports
 
-    def _drawn(self) -> bool:
+    def _draws(self) -> bool:
         return SMALL_WORLD in {*(self.source_of(one) for one in self.sets.values()), self.benchmarks[0]}
 
-    def _draw(self, work: Path) -> Path:
-        """The small world, made once for the same settings."""
+    def drawn(self, work: Path) -> Path | None:
+        """The small world, made once in a folder for the same settings; None where nothing comes from it."""
+        if not self._draws():
+            return None
         from data.world.make import make_world
 
         folder = work / "world"
@@ -118,7 +120,8 @@ class Sets:
                 os.utime(path, (DRAWN, DRAWN))
         return folder
 
-    def _take_benchmarks(self, out: Path, work: Path, world: Path | None) -> None:
+    def take_benchmarks(self, out: Path, work: Path, world: Path | None) -> None:
+        """The official files, as they are."""
         source, names = self.benchmarks
         if not names:
             return

@@ -1,5 +1,6 @@
 """From record numbers to a batch that the model takes: read, decode, resize, tokenize. Runs in the workers."""
 
+import copy
 import hashlib
 import math
 import tempfile
@@ -10,11 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import get_worker_info
 from transformers import BatchFeature
 
 from voco_model.data.catalogue import MEDIA_KINDS, Catalogue
+from voco_model.data.rooms import Rooms
 from voco_model.data.shard_reader import ShardReader
 from voco_model.errors import VocoError
+from voco_model.pixels import plain_room
 from voco_model.processing.pictures import Source, open_picture
 from voco_model.processing.processor import VocoProcessor
 from voco_model.video import sample_frames
@@ -108,9 +112,18 @@ Row = tuple[int, list[Any], list[Any]]
 class Collator:
     """Makes a rank's part of a batch; `collator[share]` is what torch's DataLoader asks a worker for."""
 
+    rooms: Rooms | None = None
+    """Where workers put pictures."""
+
     def __init__(self, catalogue: Catalogue, processor: VocoProcessor, reading: Reading) -> None:
         self.catalogue, self.processor, self.reading = catalogue, processor, reading
         self.reader = ShardReader(catalogue.folder)
+
+    def using(self, rooms: Rooms | None) -> "Collator":
+        """The same, for workers that put pictures there."""
+        other = copy.copy(self)
+        other.rooms = rooms
+        return other
 
     def __getitem__(self, share: Share) -> TrainingBatch:
         failures: list[Failure] = []
@@ -120,7 +133,13 @@ class Collator:
         rows = [row for group in together.values() for row in self._group(group, failures)]
         inputs, rows = self._processed(rows, failures)
         ids = [self.catalogue.id_of(record) for record, _, _ in rows]
+        if inputs is not None and self.rooms and "pixel_values" in inputs:
+            inputs["pixel_values"] = self.rooms.hand_over(inputs["pixel_values"])
         return TrainingBatch(share.epoch, share.index, ids, inputs, failures, share.part)
+
+    def _room(self, shape: tuple[int, ...]) -> torch.Tensor:
+        worker = get_worker_info()
+        return self.rooms.room(worker.id, shape) if worker and self.rooms else plain_room(shape)
 
     def _group(self, group: list[int], failures: list[Failure]) -> list[Row]:
         """The records that can be read; all show one object, so that the processor takes it as one image."""
@@ -204,7 +223,7 @@ class Collator:
             padding_side=self.reading.padding_side,
             max_length=self.reading.max_length,
             truncation=True,
-            pixels_as_bytes=True,
+            room=self._room,
         )
 
     def _failure(self, record: int, error: Exception) -> Failure:

@@ -1,6 +1,7 @@
 """The training loader: batches of a data set's shards, epoch after epoch, from any position on."""
 
 import gc
+import math
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -16,10 +17,15 @@ from torch.utils.data import DataLoader
 from voco_model.data.catalogue import MEDIA_KINDS, Catalogue, read_catalogue
 from voco_model.data.collating import Collator, Failure, Reading, Share, TrainingBatch
 from voco_model.data.grouping import BatchPolicy, EpochPlan, plan_epoch
+from voco_model.data.rooms import Rooms
 from voco_model.errors import VocoError
 from voco_model.processing.processor import VocoProcessor
 
 CHARACTERS_PER_TOKEN = 4
+AHEAD = 2
+"""Batches that each worker makes before they are asked for."""
+MOST_ROOM = 64 * 1024 * 1024
+"""Bytes of pictures that one batch is expected to take; a larger one is handed over more slowly."""
 
 
 class TrainingLoader:
@@ -75,6 +81,7 @@ class TrainingLoader:
         self.epoch, self.next_batch = 0, 0
         self._failed = 0
         self._collator = Collator(self.catalogue, processor, reading)
+        self._square_bytes = 3 * processor.size**2
         self._places = processor.n_vision + processor.n_voco
         self._lengths = expected_lengths(self.catalogue, reading, self._places)
         self.batches_per_epoch = len(self.plan(0))
@@ -95,11 +102,14 @@ class TrainingLoader:
         return self._batches(chain.from_iterable(map(self._shares, count(self.epoch))))
 
     def _batches(self, shares: Iterator[Share]) -> Iterator[TrainingBatch]:
+        rooms = self._rooms() if self.workers else None
         batches: Iterable[TrainingBatch] = DataLoader(
-            self._collator,  # type: ignore[arg-type]  # asked by share, not by number
+            self._collator.using(rooms),  # type: ignore[arg-type]  # asked by share, not by number
             batch_size=None,
             sampler=shares,
             num_workers=self.workers,
+            prefetch_factor=AHEAD if self.workers else None,
+            multiprocessing_context="fork" if self.workers else None,  # so that rooms are shared
             collate_fn=_as_it_is,
             worker_init_fn=_begin_worker,
             generator=torch.Generator(),  # its own, so that loading never moves the model's random numbers
@@ -111,7 +121,16 @@ class TrainingLoader:
             # The position is what the consumer has, not what workers have made ready.
             done = batch.epoch * self.batches_per_epoch + batch.index + (batch.part == self.parts - 1)
             self.epoch, self.next_batch = divmod(done, self.batches_per_epoch)
+            if rooms and batch.inputs and "pixel_values" in batch.inputs:
+                batch.inputs["pixel_values"] = rooms.receive(batch.inputs["pixel_values"])
             yield batch
+
+    def _rooms(self) -> Rooms:
+        """Room for each worker's batches on their way: those asked for ahead, the one read, and the one before."""
+        groups = -(-self.policy.batch_size // (self.world_size * self.parts))
+        frames = max(map(self.reading.pictures, self.catalogue.durations.tolist()), default=0)
+        squares = groups * math.ceil(max(frames, 1))
+        return Rooms(self.workers, AHEAD + 2, min(squares * self._square_bytes, MOST_ROOM))
 
     def _shares(self, epoch: int) -> Iterator[Share]:
         """What is left of an epoch; all of it where the position is in another."""

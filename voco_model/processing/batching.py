@@ -8,6 +8,7 @@ from torch import Tensor
 
 from voco_model.cache import VocoCache
 from voco_model.errors import VocoError
+from voco_model.pixels import Room
 from voco_model.processing.pictures import Source
 from voco_model.processing.sequence import IGNORE, BlockShape, Sequence
 from voco_model.segments import NO_IMAGE, Kind
@@ -22,8 +23,9 @@ Item = Source | VocoCache | list[Source]
 class Shelf:
     """The batch's images: each distinct one once, whoever shows it."""
 
-    def __init__(self, processor: "VocoProcessor", n_voco: int | None, as_bytes: bool) -> None:
-        self.processor, self.as_bytes = processor, as_bytes
+    def __init__(self, processor: "VocoProcessor", n_voco: int | None, room: Room | None) -> None:
+        """room: where pictures go as bytes; None prepares them here."""
+        self.processor, self.room = processor, room
         self.n_voco = processor.n_voco if n_voco is None else n_voco
         if not min(1, processor.n_voco) <= self.n_voco <= processor.n_voco:
             raise VocoError(f"n_voco is {self.n_voco}; this model takes 1 to {processor.n_voco}")
@@ -80,7 +82,7 @@ class Shelf:
         if self.caches:
             batch["voco_caches"] = [self.caches[n] for n in shown]
         else:
-            batch["pixel_values"] = self.processor.pixels([self.squares[n] for n in shown], self.as_bytes)
+            batch["pixel_values"] = self.processor.pixels([self.squares[n] for n in shown], self.room)
 
 
 def collate(rows: list[Sequence], pad_id: int, padding_side: str, labels: bool) -> dict[str, Any]:
@@ -90,11 +92,11 @@ def collate(rows: list[Sequence], pad_id: int, padding_side: str, labels: bool) 
     length = max((len(row) for row in rows), default=0)
 
     def padded(name: str, filler: int) -> Tensor:
-        out = torch.full((len(rows), length), filler)
+        out = np.full((len(rows), length), filler, dtype=np.int64)
         for k, row in enumerate(rows):
             start = length - len(row) if padding_side == "left" else 0
-            out[k, start : start + len(row)] = torch.from_numpy(np.asarray(getattr(row, name), dtype=np.int64))
-        return out
+            out[k, start : start + len(row)] = getattr(row, name)
+        return torch.from_numpy(out)
 
     batch = {
         "input_ids": padded("ids", pad_id),

@@ -12,7 +12,7 @@ from transformers import AutoProcessor, BatchFeature, CLIPImageProcessorPil, Pro
 from voco_model import digest
 from voco_model.config import VocoConfig
 from voco_model.errors import VocoError
-from voco_model.pixels import Preparation, clip_preparation, room_for_bytes, value_table
+from voco_model.pixels import Preparation, Room, clip_preparation, value_table
 from voco_model.processing.batching import Item, Shelf, collate
 from voco_model.processing.pictures import ASPECTS, Source, open_picture, squares
 from voco_model.processing.sequence import INTEGERS, BlockShape, Coded, Sequence, code, write
@@ -93,8 +93,8 @@ class VocoProcessor(ProcessorMixin):
         background = tuple(int(255 * x) for x in self.image_processor.image_mean)
         return squares(open_picture(picture, where), self.aspect, self.size, background)  # type: ignore[arg-type]
 
-    def pixels(self, square_pictures: list[Any], as_bytes: bool = False) -> Tensor:
-        """(squares, 3, size, size) pixel values; `as_bytes` leaves their preparation to the model where it can.
+    def pixels(self, square_pictures: list[Any], room: Room | None = None) -> Tensor:
+        """(squares, 3, size, size) pixel values; given a room, as bytes where the model can prepare them.
 
         Bytes are a quarter as much to move, and the model makes the very same numbers of them on its device.
         """
@@ -104,8 +104,8 @@ class VocoProcessor(ProcessorMixin):
         # A square's size is right already, so each value becomes another whatever stands around it; looking
         # that up takes a fifth of the time and gives the very same numbers.
         preparation = Preparation.of(own)
-        if as_bytes and preparation == clip_preparation():
-            rows = room_for_bytes((len(square_pictures), self.size, self.size, 3))
+        if room and preparation == clip_preparation():
+            rows = room((len(square_pictures), self.size, self.size, 3))
             for row, picture in zip(rows.numpy(), square_pictures, strict=True):
                 row[:] = np.asarray(picture)
             return rows.permute(0, 3, 1, 2)
@@ -135,7 +135,7 @@ class VocoProcessor(ProcessorMixin):
         truncation: bool = False,
         return_truncated: bool = False,
         template: str | None = None,
-        pixels_as_bytes: bool = False,
+        room: Room | None = None,
     ) -> BatchFeature:
         """A batch of conversations, each a question or a list of turns, with its images.
 
@@ -145,12 +145,12 @@ class VocoProcessor(ProcessorMixin):
         max_length: how many positions a row may take, by default the model's window; a longer row is an error,
             or with `truncation` loses its end, but never part of an image's block.
         return_truncated: whether to say which rows lost something, as `truncated`; the model does not take it.
-        pixels_as_bytes: whether the model may be left to prepare the pictures; see `pixels`.
+        room: where pictures go as bytes, for the model to prepare; see `pixels`.
         """
         images = [[] for _ in conversations] if images is None else images
         if len(images) != len(conversations):
             raise VocoError(f"{len(conversations)} conversations, but {len(images)} lists of images")
-        shelf = Shelf(self, n_voco, pixels_as_bytes)
+        shelf = Shelf(self, n_voco, room)
         asked = enumerate(zip(conversations, images, strict=True))
         pieces = [self._pieces(n, conversation, items, template, labels) for n, (conversation, items) in asked]
         coded = code(pieces, self.tokenizer)

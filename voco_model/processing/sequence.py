@@ -1,12 +1,12 @@
 """One conversation as a sequence of tokens, each with its kind, its image and its label."""
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
-
-import numpy as np
 
 from voco_model.errors import VocoError
 from voco_model.processing.templates import Control, Picture, Piece, Text
@@ -41,10 +41,10 @@ class Sequence:
         self.images += array(INTEGERS, [image]) * len(ids)
         self.labels += ids if answer else array(INTEGERS, [IGNORE]) * len(ids)
 
-    def add_marked(self, ids: list[int], answer: np.ndarray) -> None:
-        """Text of which each token says whether it is learned."""
-        self.add(ids, Kind.TEXT)
-        self.labels[len(self) - len(ids) :] = array(INTEGERS, np.where(answer, ids, IGNORE).tolist())
+    def learn(self, places: Iterable[int]) -> None:
+        """Positions whose tokens are learned."""
+        for place in places:
+            self.labels[place] = self.ids[place]
 
     def cut(self, length: int) -> None:
         """Drop everything from `length` on."""
@@ -137,17 +137,22 @@ def _write_text(sequence: Sequence, pieces: list[Text], coded: Coded) -> None:
     if not text:
         return
     ids, offsets = coded[text]
-    if not any(piece.answer for piece in pieces):
-        sequence.add(ids, Kind.TEXT)
-        return
-    learned = np.zeros(len(text) + 1, dtype=np.int64)  # how many characters of answers stand before each
-    at = 0
+    first = len(sequence)
+    sequence.add(ids, Kind.TEXT)
+    begin = 0
     for piece in pieces:
-        learned[at + 1 : at + len(piece.text) + 1] = piece.answer
-        at += len(piece.text)
-    learned = learned.cumsum()
-    starts, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
-    sequence.add_marked(ids, learned[ends] > learned[starts])
+        end = begin + len(piece.text)
+        if piece.answer:
+            sequence.learn(first + token for token in _tokens_of(offsets, begin, end))
+        begin = end
+
+
+def _tokens_of(offsets: list[tuple[int, int]], begin: int, end: int) -> Iterator[int]:
+    """The tokens that cover any of the characters from `begin` to `end`; both sides of offsets only rise."""
+    after = bisect_left(offsets, end, key=itemgetter(0))
+    for token in range(bisect_right(offsets, begin, key=itemgetter(1)), after):
+        if offsets[token][0] < offsets[token][1]:
+            yield token
 
 
 def _control_id(tokenizer: Any, token: str) -> int:

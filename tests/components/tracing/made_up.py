@@ -83,7 +83,7 @@ def a_run(folder, monkeypatch, run, *, sets=SETS, gqa=b"questions", right=range(
 
     with monkeypatch.context() as patched:
         patched.setattr(runs, "left_by_steps", left)
-        return runs.whole_run(folder, monkeypatch, run=run)
+        return runs.whole_run(folder, monkeypatch, run=run, made_up=True)
 
 
 def edited(path, to, edit):

@@ -28,7 +28,7 @@ from voco_model.data.grouping import BatchPolicy
 from voco_model.data.loading import TrainingLoader
 from voco_model.errors import VocoError
 from voco_model.model import VocoForConditionalGeneration
-from voco_model.pixels import prepared
+from voco_model.pixels import plain_room, prepared
 from voco_model.processing.pictures import open_picture
 from voco_model.segments import NO_IMAGE, Kind
 from voco_model.video import sample_frames
@@ -131,7 +131,7 @@ def test_a_batch_is_what_the_processor_makes_of_its_records(mixed):
             [[items[n].media] if items[n].media else [] for n in numbers],
             labels=True,
             truncation=True,
-            pixels_as_bytes=True,
+            room=plain_room,
         )
         assert batch.inputs.keys() == expected.keys()
         assert all(torch.equal(batch.inputs[k], expected[k]) for k in expected)
@@ -302,7 +302,7 @@ def test_pixel_values_are_those_of_the_image_processor_to_the_bit(options):
     squares = [quick.squares(png(n, (90, 70)))[0] for n in range(3)]
     expected = quick.image_processor(images=squares, return_tensors="pt")["pixel_values"]
     assert torch.equal(quick.pixels(squares), expected)
-    handed_over = quick.pixels(squares, as_bytes=True)
+    handed_over = quick.pixels(squares, plain_room)
     assert handed_over.dtype == (torch.float32 if options else torch.uint8), "bytes mean CLIP's own preparation"
     assert torch.equal(prepared(handed_over), expected)
 

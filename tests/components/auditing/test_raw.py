@@ -1,0 +1,117 @@
+"""The raw data behind a run, read again: changed, gone, out of reach, drawn anew."""
+
+import json
+import shutil
+
+import pytest
+
+from components.attesting.trust import trusted_keys
+from components.auditing import raw
+from components.auditing.lineage import gather, read_lineage, signed_lineage, write_lineage
+from components.auditing.raw import check_raw
+from components.stepping.perform import Assignment, perform
+from pipelines.cli import main
+from tests.components.auditing.runs import raw_data, whole_run
+from tests.components.auditing.tampering import flip
+from tests.components.test_ingest_sets import SETTINGS
+
+
+def ingested(folder, settings):
+    """The lineage of an ingest alone."""
+    record = folder / "out" / "record"
+    perform(Assignment("ingest", "ingest", settings, {}, {"data": folder / "out" / "data"}, record))
+    return read_lineage(write_lineage(signed_lineage(gather({"ingest": record}, "run-1"), None), folder))[0]
+
+
+def verdicts(lineage):
+    return {item.name: (item.verdict, item.why) for item in check_raw(lineage, trusted_keys())}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("VOCO_TRUSTED_KEYS", raising=False)
+    monkeypatch.setenv("VOCO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VOCO_SPOOL", str(tmp_path / "spool"))
+    return tmp_path
+
+
+@pytest.fixture
+def lineage(folder):
+    return ingested(folder, raw_data(folder / "raw"))
+
+
+def test_untouched_data_are_right_file_by_file(lineage):
+    found = verdicts(lineage)
+    assert found == {"captions": ("right", "4 files read again"), "gqa": ("right", "")}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("pictures/1.png", "captions"),
+        ("captions.json", "captions"),
+        ("benchmarks/gqa/questions.json", "gqa"),
+    ],
+)
+def test_a_byte_of_a_raw_file_is_found_and_named(lineage, folder, file, name):
+    flip(folder / "raw" / file)
+    found = {name: one for name, one in verdicts(lineage).items() if one[0] != "right"}
+    assert found.keys() == {name}
+    verdict, why = found[name]
+    assert verdict == "wrong"
+    assert why.startswith("other bytes: ")
+    assert file.removeprefix("benchmarks/").split("/questions")[0] in why
+
+
+def test_what_is_gone_is_no_pass(lineage, folder):
+    (folder / "raw/pictures/2.png").unlink()
+    shutil.rmtree(folder / "raw/benchmarks/gqa")
+    found = verdicts(lineage)
+    assert found["captions"] == ("unknown", "not there any more: pictures/2.png")
+    assert found["benchmarks"][0] == "unknown"
+    shutil.rmtree(folder / "raw")
+    found = verdicts(lineage)
+    assert {verdict for verdict, _ in found.values()} == {"unknown"}
+    assert "no such folder" in found["captions"][1]
+
+
+def test_without_what_was_ingested_there_is_nothing_to_compare_with(lineage, folder):
+    shutil.rmtree(folder / "out/data")
+    assert {verdict for verdict, _ in verdicts(lineage).values()} == {"unknown"}
+
+
+def test_nobody_else_says_from_where_to_fetch(lineage, folder, monkeypatch):
+    monkeypatch.setattr(raw, "open_source", lambda *_, **__: pytest.fail("was fetched from"))
+    (folder / "other").mkdir()
+    assert [one.verdict for one in check_raw(lineage, {})] == ["unknown"]
+
+
+def test_the_small_world_is_drawn_again(folder, monkeypatch):
+    lineage = ingested(folder, SETTINGS)
+    found = verdicts(lineage)
+    assert found.keys() == {"captions", "clips", "pope", "images.parquet"}
+    assert {verdict for verdict, _ in found.values()} == {"right"}
+    other = json.loads((folder / "audit.json").read_text())
+    assert other["records"][0]["record"]["config"]["world"]["seed"] == 0
+    drawn = raw.Sets.drawn
+
+    def odd(self, work):
+        world = drawn(self, work)
+        flip(next(world.rglob("*.jpg")))
+        return world
+
+    monkeypatch.setattr(raw.Sets, "drawn", odd)
+    assert "wrong" in {verdict for verdict, _ in verdicts(lineage).values()}
+    monkeypatch.setattr(raw, "packages", lambda: "pillow==1.0\n")
+    found = verdicts(lineage)
+    assert "unknown" in {verdict for verdict, _ in found.values()}
+    assert "wrong" not in {verdict for verdict, _ in found.values()}, "other libraries may draw otherwise"
+
+
+def test_the_audit_reads_raw_data_only_when_asked(mlflow_uri, folder, monkeypatch, capsys):
+    whole_run(folder, monkeypatch)
+    flip(folder / "raw/pictures/0.png")
+    assert main(["audit", "voco-llama@champion"]) == 0
+    assert "raw data" not in capsys.readouterr().out
+    assert main(["audit", "voco-llama@champion", "--deep"]) == 1
+    assert "✗ raw data captions" in capsys.readouterr().out
