@@ -165,7 +165,7 @@ class Collator:
             raise VocoError(f"its shard has {read.get('id')!r:.80} in its place; ingest the data set again")
         return read["turns"]
 
-    def _item(self, records: list[int]) -> Image.Image | list[Image.Image]:
+    def _item(self, records: list[int]) -> Any:
         """What a group shows, from the first copy that the manifest's digest proves; all copies are the same."""
         catalogue, problem = self.catalogue, VocoError("")
         for record in records:
@@ -179,7 +179,7 @@ class Collator:
             return self._decoded(record, data)
         raise problem
 
-    def _decoded(self, record: int, data: bytes) -> Image.Image | list[Image.Image]:
+    def _decoded(self, record: int, data: bytes) -> Any:
         name = self.catalogue.id_of(record)
         if MEDIA_KINDS[self.catalogue.kinds[record]] == "image":
             return self._shrunk(data, name)
@@ -192,10 +192,10 @@ class Collator:
             except VocoError as error:
                 raise VocoError(str(error).replace(file.name, name)) from None
 
-    def _shrunk(self, picture: Source, name: str) -> Image.Image:
+    def _shrunk(self, picture: Source, name: str) -> Image.Image | np.ndarray:
         """A picture as small as the processor leaves it, so that a long clip takes little memory."""
         whole = self.processor.aspect == "tiles"  # these are cut from the full picture
-        return open_picture(picture, name) if whole else self.processor.squares(picture, name)[0]
+        return open_picture(picture, name) if whole else self.processor.square_array(picture, name)
 
     def _processed(self, rows: list[Row], failures: list[Failure]) -> tuple[BatchFeature | None, list[Row]]:
         """The batch of all rows that the processor takes."""

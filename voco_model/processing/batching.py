@@ -16,8 +16,8 @@ from voco_model.segments import NO_IMAGE, Kind
 if TYPE_CHECKING:
     from voco_model.processing.processor import VocoProcessor
 
-Item = Source | VocoCache | list[Source]
-"""One image tag's content: a picture, a cache, or the frames of a video."""
+Item = Source | np.ndarray | VocoCache | list[Source] | list[np.ndarray]
+"""One image tag's content: a picture, its square as bytes, a cache, or the frames of a video."""
 
 
 class Shelf:
@@ -72,13 +72,14 @@ class Shelf:
 
     def fill(self, batch: dict[str, Any]) -> None:
         """Add the images that the rows still show after truncation, renumbered without gaps."""
-        shown = [n for n in batch["images"].unique().tolist() if n != NO_IMAGE]
+        places = torch.bincount(batch["images"].flatten() - NO_IMAGE)[1:]
+        shown = places.nonzero().flatten().tolist()
         if not shown:
             return
-        renumber = torch.full((max(shown) + 1,), NO_IMAGE)
-        renumber[shown] = torch.arange(len(shown))
-        here = batch["images"] != NO_IMAGE
-        batch["images"][here] = renumber[batch["images"][here]]
+        if len(shown) < len(places):
+            renumber = torch.full((len(places) + 1,), NO_IMAGE)
+            renumber[torch.tensor(shown) - NO_IMAGE] = torch.arange(len(shown))
+            batch["images"] = renumber[batch["images"] - NO_IMAGE]
         if self.caches:
             batch["voco_caches"] = [self.caches[n] for n in shown]
         else:

@@ -15,7 +15,7 @@ from voco_model.errors import VocoError
 from voco_model.pixels import Preparation, Room, clip_preparation, value_table
 from voco_model.processing.batching import Item, Shelf, collate
 from voco_model.processing.pictures import ASPECTS, Source, open_picture, squares
-from voco_model.processing.sequence import INTEGERS, BlockShape, Coded, Sequence, code, write
+from voco_model.processing.sequence import INTEGERS, BlockShape, Coded, Controls, Sequence, code, write
 from voco_model.processing.templates import IMAGE_TAGS, Piece, Turn, template_named, turns_of
 from voco_model.processing.tokenizer import voco_id
 
@@ -79,7 +79,7 @@ class VocoProcessor(ProcessorMixin):
         template_used = template_named(template or self.template)
         pieces = list(template_used.pieces([Turn("user", IMAGE_TAGS[0])], self.tokenizer.eos_token))
         coded = code([pieces], self.tokenizer)
-        row = write(pieces, coded, self.tokenizer, iter([[(0, shape)]]), bos_is_prefix=True)
+        row = write(pieces, coded, Controls(self.tokenizer), iter([[(0, shape)]]), bos_is_prefix=True)
         before = row.images.index(0)
         return before + self.n_vision if self.positions == "layout" else before
 
@@ -88,10 +88,16 @@ class VocoProcessor(ProcessorMixin):
         """The side of the squares that the tower sees."""
         return int(self.image_processor.size["height"])
 
-    def squares(self, picture: Source, where: str = "image") -> list[Any]:
-        """A picture as the squares that the tower sees; each is compressed on its own."""
-        background = tuple(int(255 * x) for x in self.image_processor.image_mean)
-        return squares(open_picture(picture, where), self.aspect, self.size, background)  # type: ignore[arg-type]
+    def squares(self, picture: Source | np.ndarray, where: str = "image") -> list[Any]:
+        """A picture as the squares that the tower sees; each is compressed on its own. A square stays as it is."""
+        if isinstance(picture, np.ndarray):
+            return [picture]
+        red, green, blue = (int(255 * x) for x in self.image_processor.image_mean)
+        return squares(open_picture(picture, where), self.aspect, self.size, (red, green, blue))
+
+    def square_array(self, picture: Source, where: str = "image") -> np.ndarray:
+        """The one square of a picture that is not cut into tiles, as bytes: quickest right after it was made."""
+        return np.asarray(self.squares(picture, where)[0])
 
     def pixels(self, square_pictures: list[Any], room: Room | None = None) -> Tensor:
         """(squares, 3, size, size) pixel values; given a room, as bytes where the model can prepare them.
@@ -150,12 +156,12 @@ class VocoProcessor(ProcessorMixin):
         images = [[] for _ in conversations] if images is None else images
         if len(images) != len(conversations):
             raise VocoError(f"{len(conversations)} conversations, but {len(images)} lists of images")
-        shelf = Shelf(self, n_voco, room)
+        shelf, controls = Shelf(self, n_voco, room), Controls(self.tokenizer)
         asked = enumerate(zip(conversations, images, strict=True))
-        pieces = [self._pieces(n, conversation, items, template, labels) for n, (conversation, items) in asked]
+        pieces = [self._pieces(n, *one, template, labels, controls.end) for n, one in asked]
         coded = code(pieces, self.tokenizer)
         rows = [
-            self._row(number, *of_row, shelf, coded)
+            self._row(number, *of_row, shelf, coded, controls)
             for number, of_row in enumerate(zip(pieces, images, strict=True))
         ]
         truncated = [
@@ -167,7 +173,7 @@ class VocoProcessor(ProcessorMixin):
         return BatchFeature(batch | {"truncated": torch.tensor(truncated)} if return_truncated else batch)
 
     def _pieces(
-        self, number: int, conversation: Any, items: Seq[Item], template: str | None, labels: bool
+        self, number: int, conversation: Any, items: Seq[Item], template: str | None, labels: bool, end: str
     ) -> list[Piece]:
         where = f"conversation {number}"
         turns = turns_of(conversation, where)
@@ -176,12 +182,14 @@ class VocoProcessor(ProcessorMixin):
         n_tags = _count_tags(turns)
         if n_tags != len(items):
             raise VocoError(f"{where}: {n_tags} image tags ({IMAGE_TAGS[0]}), but {len(items)} images were given")
-        return list(template_named(template or self.template).pieces(turns, self.tokenizer.eos_token))
+        return list(template_named(template or self.template).pieces(turns, end))
 
-    def _row(self, number: int, pieces: Seq[Piece], items: Seq[Item], shelf: Shelf, coded: Coded) -> Sequence:
+    def _row(
+        self, number: int, pieces: Seq[Piece], items: Seq[Item], shelf: Shelf, coded: Coded, controls: Controls
+    ) -> Sequence:
         shelf.open_row()
         blocks = (shelf.blocks(item, f"conversation {number}, image {k}") for k, item in enumerate(items))
-        return write(pieces, coded, self.tokenizer, blocks, bos_is_prefix=bool(items))
+        return write(pieces, coded, controls, blocks, bos_is_prefix=bool(items))
 
     def _fit(self, number: int, row: Sequence, most: int, truncation: bool) -> bool:
         before = len(row)

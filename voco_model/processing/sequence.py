@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any
 
@@ -41,10 +42,9 @@ class Sequence:
         self.images += array(INTEGERS, [image]) * len(ids)
         self.labels += ids if answer else array(INTEGERS, [IGNORE]) * len(ids)
 
-    def learn(self, places: Iterable[int]) -> None:
-        """Positions whose tokens are learned."""
-        for place in places:
-            self.labels[place] = self.ids[place]
+    def learn(self, begin: int, end: int) -> None:
+        """The tokens of these positions are learned."""
+        self.labels[begin:end] = self.ids[begin:end]
 
     def cut(self, length: int) -> None:
         """Drop everything from `length` on."""
@@ -107,17 +107,26 @@ def _runs(pieces: Seq[Piece]) -> Iterator[list[Text]]:
     yield run
 
 
+class Controls:
+    """A tokenizer's control tokens, each looked up once: asked for row by row they cost as much as the text."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.beginning: int | None = tokenizer.bos_token_id
+        self.end: str = tokenizer.eos_token
+        self.number = cache(partial(_control_id, tokenizer))
+
+
 def write(
     pieces: Seq[Piece],
     coded: Coded,
-    tokenizer: Any,
+    controls: "Controls",
     blocks: Iterator[list[tuple[int, BlockShape]]],
     bos_is_prefix: bool,
 ) -> Sequence:
     """Pieces as a row; `blocks` yields, for each picture's place, its (image number, shape) list."""
     sequence = Sequence()
-    if tokenizer.bos_token_id is not None:
-        sequence.add([tokenizer.bos_token_id], Kind.PREFIX if bos_is_prefix else Kind.TEXT)
+    if controls.beginning is not None:
+        sequence.add([controls.beginning], Kind.PREFIX if bos_is_prefix else Kind.TEXT)
     others = (piece for piece in pieces if not isinstance(piece, Text))
     for run in _runs(pieces):
         _write_text(sequence, run, coded)
@@ -127,7 +136,7 @@ def write(
                 sequence.add(shape.vision_ids, Kind.VISION, number)
                 sequence.add(shape.voco_ids, Kind.VOCO, number)
         elif isinstance(piece, Control):
-            sequence.add([_control_id(tokenizer, piece.token)], Kind.TEXT, answer=piece.answer)
+            sequence.add([controls.number(piece.token)], Kind.TEXT, answer=piece.answer)
     return sequence
 
 
@@ -143,16 +152,20 @@ def _write_text(sequence: Sequence, pieces: list[Text], coded: Coded) -> None:
     for piece in pieces:
         end = begin + len(piece.text)
         if piece.answer:
-            sequence.learn(first + token for token in _tokens_of(offsets, begin, end))
+            for some, until in _tokens_of(offsets, begin, end):
+                sequence.learn(first + some, first + until)
         begin = end
 
 
-def _tokens_of(offsets: list[tuple[int, int]], begin: int, end: int) -> Iterator[int]:
-    """The tokens that cover any of the characters from `begin` to `end`; both sides of offsets only rise."""
-    after = bisect_left(offsets, end, key=itemgetter(0))
-    for token in range(bisect_right(offsets, begin, key=itemgetter(1)), after):
-        if offsets[token][0] < offsets[token][1]:
-            yield token
+def _tokens_of(offsets: list[tuple[int, int]], begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Ranges of tokens that cover any character from `begin` to `end`; both sides of offsets only rise."""
+    some = bisect_right(offsets, begin, key=itemgetter(1))
+    until = bisect_left(offsets, end, key=itemgetter(0))
+    for token in range(some, until):
+        if offsets[token][0] == offsets[token][1]:  # covers nothing
+            yield some, token
+            some = token + 1
+    yield some, until
 
 
 def _control_id(tokenizer: Any, token: str) -> int:
