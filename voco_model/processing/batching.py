@@ -16,7 +16,7 @@ from voco_model.segments import NO_IMAGE, Kind
 if TYPE_CHECKING:
     from voco_model.processing.processor import VocoProcessor
 
-Item = Source | np.ndarray | VocoCache | list[Source] | list[np.ndarray]
+Item = Source | np.ndarray | VocoCache | list[Any]
 """One image tag's content: a picture, its square as bytes, a cache, or the frames of a video."""
 
 

@@ -1,14 +1,18 @@
 """Pictures opened, turned, squared and tiled; those that cannot be are named."""
 
 import io
+import os
+import subprocess
+import sys
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.voco_model.processing.conversations import TOKENIZER, encoded, layout, processor
 from voco_model.config import preset
 from voco_model.errors import VocoError
-from voco_model.processing.pictures import best_grid, open_picture, squares
+from voco_model.processing.pictures import best_grid, open_picture, scaled, squares
 from voco_model.processing.processor import VocoProcessor
 
 
@@ -21,6 +25,53 @@ def test_pad_keeps_the_whole_picture_and_square_its_middle():
     (cropped,) = squares(wide, "square", 30, (1, 2, 3))
     assert cropped.getpixel((1, 1)) == (255, 255, 255)
     assert cropped.getpixel((28, 28)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("size", "to"), [((64, 48), (30, 22)), ((640, 480), (336, 252)), ((9, 7), (33, 26)), ((300, 2), (30, 1))]
+)
+def test_scaling_is_pillows_but_for_a_last_unit(size, to):
+    picture = Image.fromarray(np.random.default_rng(3).integers(0, 255, (*size[::-1], 3), dtype=np.uint8))
+    found = np.asarray(scaled(picture, *to)).astype(int)
+    wanted = np.asarray(picture.resize(to, Image.Resampling.BICUBIC)).astype(int)
+    assert found.shape == wanted.shape
+    assert abs(found - wanted).max() <= 1
+    assert (found != wanted).mean() < 0.02
+
+
+def test_every_processor_scales_to_the_same_bytes():
+    """Caches are named by what the tower sees, so that must not depend on a machine's instructions or threads."""
+    program = """
+import hashlib, torch, numpy as np
+from PIL import Image
+from voco_model.processing.pictures import squares
+torch.set_num_threads(THREADS)
+picture = Image.fromarray(np.random.default_rng(5).integers(0, 255, (480, 641, 3), dtype=np.uint8))
+print(hashlib.sha256(squares(picture, "pad", 336, (1, 2, 3))[0].tobytes()).hexdigest())
+"""
+    digests = set()
+    for capability, threads in (("default", 1), ("avx2", 1), ("avx2", 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", program.replace("THREADS", str(threads))],
+            env={**os.environ, "ATEN_CPU_CAPABILITY": capability},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("size", [(90, 30), (31, 90), (30, 30), (400, 1)])
+def test_a_padded_picture_lies_where_pillow_puts_it(size):
+    picture = Image.new("RGB", size, (250, 250, 250))
+    (found,) = squares(picture, "pad", 30, (1, 2, 3))
+    if min(size) > 1:
+        wanted = ImageOps.pad(picture, (30, 30), color=(1, 2, 3))
+        assert np.array_equal(np.asarray(found) > 100, np.asarray(wanted) > 100)
+    assert found.size == (30, 30)
+    assert (np.asarray(found) == 250).any(), "even a line stays at least a line"
 
 
 def test_tiles_of_a_high_resolution_picture():
@@ -76,8 +127,6 @@ def test_what_does_not_decode_is_named(tmp_path, content):
 
 
 def test_sixteen_bits_are_scaled_and_what_is_transparent_is_white():
-    import numpy as np
-
     ramp = Image.fromarray(np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16))
     shown = np.asarray(open_picture(encoded(ramp)))[..., 0].ravel()
     assert shown[0] == 0
