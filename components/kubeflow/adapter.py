@@ -8,6 +8,7 @@ from typing import Any
 
 from components.stepping.digests import text_digest
 from components.stepping.job import Done
+from components.stepping.leaving import leaves_at_once
 from components.stepping.perform import Assignment, perform, refuse
 from voco_model.errors import VocoError
 
@@ -31,35 +32,38 @@ def run(
     extra: settings that come from other tasks.
     page: the artifact that shows the step's first report on KFP's page.
     """
-    settings = json.loads(config) | dict(extra or {})
-    try:
-        done = perform(
-            Assignment(
-                step=step,
-                task=task or step,
-                label=label,
-                settings=settings,
-                inputs={name: Path(one.path) for name, one in (inputs or {}).items()},
-                outputs={name: Path(one.path) for name, one in (outputs or {}).items()},
-                record=Path(record.path) if record is not None else None,
-            )
-        )
-    except VocoError as error:
-        refuse(error)
-        raise
-    if metrics is not None:
-        for name, value in done.figures.items():
-            metrics.log_metric(name, float(value))
-        # KFP's local cache takes an output without a file for one that was lost, and does the task again.
-        Path(metrics.path).write_text(json.dumps(dict(done.figures)) + "\n", "utf-8")
-    if page is not None:
-        _show(page, done)
+    assignment = Assignment(
+        step=step,
+        task=task or step,
+        label=label,
+        settings=json.loads(config) | dict(extra or {}),
+        inputs={name: Path(one.path) for name, one in (inputs or {}).items()},
+        outputs={name: Path(one.path) for name, one in (outputs or {}).items()},
+        record=Path(record.path) if record is not None else None,
+    )
+    with leaves_at_once():
+        try:
+            done = perform(assignment)
+        except VocoError as error:
+            refuse(error)
+            raise
+        if metrics is not None:
+            _log(metrics, done)
+        if page is not None:
+            _show(page, done)
     return done
 
 
 def training_digest(training: str) -> dict[str, str]:
     """The setting that says how a model was trained. training: the training tasks' sections, as a JSON array."""
     return {"config_sha256": text_digest(json.loads(training))}
+
+
+def _log(metrics: Any, done: Done) -> None:
+    for name, value in done.figures.items():
+        metrics.log_metric(name, float(value))
+    # KFP's local cache takes an output without a file for one that was lost, and does the task again.
+    Path(metrics.path).write_text(json.dumps(dict(done.figures)) + "\n", "utf-8")
 
 
 def _show(page: Any, done: Done) -> None:
