@@ -16,8 +16,11 @@ from components.stepping.digests import AT_ONCE, text_digest
 from components.stepping.record import config_digest
 
 
-def check(lineage: Lineage, sha256: str, location: str, *, deep: bool) -> Iterator[Item]:
-    """Everything that the document names. sha256: the digest that it really has."""
+def check(lineage: Lineage, sha256: str, location: str, *, deep: bool, raw: bool = True) -> Iterator[Item]:
+    """Everything that the document names. sha256: the digest that it really has.
+
+    deep: whether bytes are read, of what the steps made and, unless `raw` says otherwise, of what was ingested.
+    """
     keys = trusted_keys()
     yield from _check_document(lineage, sha256, location)
     yield check_seal(lineage, sha256, keys, location)
@@ -31,7 +34,7 @@ def check(lineage: Lineage, sha256: str, location: str, *, deep: bool) -> Iterat
             yield from _check_step(entry, lineage, made, location)
             for _ in entry.record.outputs:
                 yield next(found)
-    if deep:
+    if deep and raw:
         yield from check_raw(lineage, keys)
 
 

@@ -23,8 +23,10 @@ from voco_model.errors import VocoError
 OWNER = "registry"
 
 
-def check_version(registry: Registry, version: Version, work: Path, *, deep: bool) -> Iterator[Item]:
-    """The version, then everything that its lineage names. work: a folder for what is fetched."""
+def check_version(
+    registry: Registry, version: Version, work: Path, *, deep: bool, raw: bool = True
+) -> Iterator[Item]:
+    """The version, then everything that its lineage names; see `check`. work: a folder for what is fetched."""
     if deep:
         yield _bytes(registry, version, work / "model")
     place = version.tags.get(PLACE_TAG)
@@ -42,7 +44,7 @@ def check_version(registry: Registry, version: Version, work: Path, *, deep: boo
     yield _run(registry, version, lineage)
     yield from Promotion(registry, version, lineage, work).check()
     yield from check_ledger(registry, version, lineage, work)
-    yield from check(lineage, sha256, place, deep=deep)
+    yield from check(lineage, sha256, place, deep=deep, raw=raw)
 
 
 def lineage_of(work: Path) -> Lineage | None:

@@ -132,11 +132,11 @@ def _judged(
 
 
 def _audited(version: Version, registry: Registry, work: Path) -> Audited:
-    """What `voco audit` says of it now."""
+    """What `voco audit --deep` says of it now, but for raw data: a source moves on, what was ingested is kept."""
     from components.auditing.items import RIGHT, UNKNOWN, WRONG
     from components.auditing.version import check_version
 
-    items = list(check_version(registry, version, work, deep=True))
+    items = list(check_version(registry, version, work, deep=True, raw=False))
     right, wrong, unknown = (sum(item.verdict == verdict for item in items) for verdict in (RIGHT, WRONG, UNKNOWN))
     first = next((f"{item.owner} {item.name}: {item.why}" for item in items if item.verdict != RIGHT), "")
     return Audited(right, wrong, unknown, first)

@@ -9,6 +9,8 @@ from components.attesting.trust import trusted_keys
 from components.auditing import raw
 from components.auditing.lineage import gather, read_lineage, signed_lineage, write_lineage
 from components.auditing.raw import check_raw
+from components.promoting import deciding
+from components.promoting.registry import Registry
 from components.stepping.perform import Assignment, perform
 from pipelines.cli import main
 from tests.components.auditing.runs import raw_data, whole_run
@@ -115,3 +117,12 @@ def test_the_audit_reads_raw_data_only_when_asked(mlflow_uri, folder, monkeypatc
     assert "raw data" not in capsys.readouterr().out
     assert main(["audit", "voco-llama@champion", "--deep"]) == 1
     assert "✗ raw data captions" in capsys.readouterr().out
+
+
+def test_a_source_that_moved_on_does_not_keep_a_model_from_being_promoted(mlflow_uri, folder, monkeypatch):
+    whole_run(folder, monkeypatch)
+    shutil.rmtree(folder / "raw")
+    registry = Registry(mlflow_uri)
+    found = deciding._audited(registry.by_number("1"), registry, folder / "work")
+    assert found.right > 0
+    assert (found.wrong, found.unknown) == (0, 0)
