@@ -83,6 +83,8 @@ class TrainingBatch:
     """Records of this part that could not be read and are not in it."""
     part: int = 0
     """Which micro batch of the rank's share it is."""
+    source: int = 0
+    """Which of several data sets it was read from."""
 
     def __getstate__(self) -> dict[str, Any]:
         """How a worker hands it over: rows within the message, where shared memory would cost more."""

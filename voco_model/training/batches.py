@@ -63,11 +63,11 @@ class Stream:
         while True:
             number, place = divmod(self.steps_taken, self.steps_per_pass)
             for source in self._order(number)[place:]:
-                for _ in range(self.parts - 1):
-                    yield next(readers[source])
-                last = next(readers[source])
-                self.steps_taken += 1
-                yield last
+                for part in range(self.parts):
+                    batch = next(readers[source])
+                    batch.source = source
+                    self.steps_taken += part == self.parts - 1
+                    yield batch
 
     def one_pass(self) -> Iterator[TrainingBatch]:
         """Every record once, data set after data set."""

@@ -190,14 +190,14 @@ class VocoTrainer(Resuming):
         """The whole step's loss, the same on all ranks, before anything is changed by it."""
         sums = self._over_ranks(torch.stack([value.double() for value in self.sums.values()]))
         self.losses = dict(zip(self.sums, sums.tolist(), strict=True))
-        self.fault = self.guard.fault(self.losses["loss"])
+        self.fault = self.guard.fault(self.losses["loss"], source=self.batches[-1].source)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """Called between the backward and the optimiser: the last moment to skip a step."""
         if not self.is_deepspeed_enabled:
             self._give_all_a_gradient()
         norm = super()._get_grad_norm(model, grad_norm)
-        self.fault = self.fault or self.guard.fault(self.losses["loss"], float(norm))
+        self.fault = self.fault or self.guard.fault(self.losses["loss"], float(norm), self.batches[-1].source)
         if self.fault:
             self.accelerator.gradient_state._set_sync_gradients(False)  # the optimiser then does not step
         return norm
@@ -220,7 +220,7 @@ class VocoTrainer(Resuming):
         if self.fault:
             self.guard.skip(step, self.fault, [id for batch in self.batches for id in batch.ids])
         else:
-            self.guard.passed(self.losses["loss"])
+            self.guard.passed(self.losses["loss"], self.batches[-1].source)
         if saves and self.validation is not None:
             self.validation_loss = self.validate()
         if step % self.recipe.saving.report_every == 0 or step >= self.args.max_steps:

@@ -12,10 +12,10 @@ from voco_model.training.guard import FEWEST, MEMORY, Guard
 from voco_model.training.recipe import Guard as Settings
 
 
-def guard(tmp_path, losses=(), **settings) -> Guard:
+def guard(tmp_path, losses=(), source=0, **settings) -> Guard:
     made = Guard(Settings(**settings), tmp_path / "bad.jsonl")
     for loss in losses:
-        made.passed(loss)
+        made.passed(loss, source)
     return made
 
 
@@ -37,17 +37,29 @@ def test_nothing_is_a_spike_before_there_is_something_to_compare_with(tmp_path):
 
 
 def test_what_lies_below_the_first_losses_is_no_spike_but_not_learned_yet(tmp_path):
-    made = guard(tmp_path, [0.02] * (FEWEST - 1) + [2.5] + [0.05] * MEMORY, spike=4.0)
+    made = guard(tmp_path, [2.5] * FEWEST + [0.05] * MEMORY, spike=4.0)
     assert made.fault(2.4) is None
     assert made.fault(2.6) == "loss 2.6 is a spike over the median of 0.05"
 
 
 @given(st.lists(st.floats(0, 10), min_size=FEWEST, max_size=60), st.floats(0, 100))
 def test_a_spike_is_above_the_median_and_the_beginning(tmp_path_factory, losses, loss):
-    last = sorted(losses[-MEMORY:])
+    last, first = sorted(losses[-MEMORY:]), sorted(losses[:FEWEST])
     median = (last[(len(last) - 1) // 2] + last[len(last) // 2]) / 2
     found = guard(tmp_path_factory.getbasetemp(), losses, spike=4.0).fault(loss)
-    assert (found is not None) == (loss > 4 * median and loss > max(losses[:FEWEST]))
+    began = (first[(FEWEST - 1) // 2] + first[FEWEST // 2]) / 2
+    assert (found is not None) == (loss > 4 * median and loss > began)
+
+
+def test_what_is_learned_of_one_data_set_says_nothing_of_another(tmp_path):
+    """Clips among pictures that are known well by now."""
+    made = guard(tmp_path, [0.02] * MEMORY, source=0, spike=4.0)
+    for _ in range(FEWEST):
+        assert made.fault(2.5, source=1) is None
+        made.passed(2.5, source=1)
+    assert made.fault(2.5, source=0) is not None
+    assert made.fault(2.5, source=1) is None
+    assert made.fault(11.0, source=1) == "loss 11 is a spike over the median of 2.5"
 
 
 def test_skipped_steps_are_written_down_and_too_many_stop_the_run(tmp_path):
@@ -63,9 +75,10 @@ def test_skipped_steps_are_written_down_and_too_many_stop_the_run(tmp_path):
 
 
 def test_what_it_remembers_can_be_carried_on(tmp_path):
-    made = guard(tmp_path, [1.0, 2.0, 3.0] * 30)
+    made = guard(tmp_path, [1.0, 2.0, 3.0] * 30, source=2)
     made.skipped = 2
     other = guard(tmp_path)
     other.load_state_dict(json.loads(json.dumps(made.state_dict())))
-    assert other.began == made.began
+    assert other.histories == made.histories
+    assert other.histories[2].losses.maxlen == MEMORY
     assert (other.losses, other.losses.maxlen, other.skipped) == (made.losses, MEMORY, 2)
