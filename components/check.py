@@ -21,7 +21,8 @@ def step(job: Job) -> Done:
     registry = existing_registry(uri, name)
     version = registry.find(which)
     with tempfile.TemporaryDirectory() as folder:
-        items = list(check_version(registry, version, Path(folder), deep=True))
+        # Every byte that was kept. A source goes on changing, and is not at hand wherever this runs.
+        items = list(check_version(registry, version, Path(folder), deep=True, raw=False))
     text = tree(items, f"{name} version {version.number}")
     print(text)
     job.outputs["tree"].write_text(f"```\n{text}\n```\n", "utf-8")

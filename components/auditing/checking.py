@@ -15,6 +15,9 @@ from components.stepping.code import Code, digest_of, files_at
 from components.stepping.digests import AT_ONCE, text_digest
 from components.stepping.record import config_digest
 
+RAW_MADE = "ingest", "data"
+"""The output that raw data became."""
+
 
 def check(lineage: Lineage, sha256: str, location: str, *, deep: bool, raw: bool = True) -> Iterator[Item]:
     """Everything that the document names. sha256: the digest that it really has.
@@ -26,16 +29,20 @@ def check(lineage: Lineage, sha256: str, location: str, *, deep: bool, raw: bool
     yield check_seal(lineage, sha256, keys, location)
     yield check_validation(lineage, location)
     made = {content.sha256 for entry in lineage.entries for content in entry.record.outputs.values()}
+    ingested = None
     outputs = [(entry, name) for entry in lineage.entries for name in entry.record.outputs]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda one: check_output(*one, deep=deep), outputs)
         for entry in lineage.entries:
             yield check_attestation(entry, keys, location)
             yield from _check_step(entry, lineage, made, location)
-            for _ in entry.record.outputs:
-                yield next(found)
+            for name in entry.record.outputs:
+                item = next(found)
+                if (entry.record.step, name) == RAW_MADE:
+                    ingested = item
+                yield item
     if deep and raw:
-        yield from check_raw(lineage, keys)
+        yield from check_raw(lineage, keys, ingested)
 
 
 def _check_document(lineage: Lineage, sha256: str, location: str) -> Iterator[Item]:

@@ -27,6 +27,8 @@ WORLD_KEYS = {"seed", "images", "clips", "level"}
 KEYS = {"source", "world", "sets", "benchmarks", "endpoint_url", "workers", "seed", "sources"}
 SET_KEYS = {field.name for field in fields(IngestConfig)} - {"name", "out", "previous", "pins"}
 BENCHMARKS, SUMMARY = "benchmarks", "data.json"
+IMAGES = "images.parquet"
+"""Beside the benchmarks: the list of all their pictures."""
 DRAWN = 946_684_800
 """The time of change that drawn files are given, so that the same world is the same data set."""
 
@@ -120,20 +122,21 @@ class Sets:
                 os.utime(path, (DRAWN, DRAWN))
         return folder
 
-    def take_benchmarks(self, out: Path, work: Path, world: Path | None) -> None:
+    def take_benchmarks(self, out: Path, work: Path, world: Path | None, only: str | None = None) -> None:
         """The official files, as they are."""
         source, names = self.benchmarks
+        names = (only,) if only else names
         if not names:
             return
         root = str(world / BENCHMARKS) if source == SMALL_WORLD and world else source
         for name in names:
-            if "://" not in root and not Path(root, name).is_dir():
+            if "://" not in root and not Path(root, name).is_dir() and name != IMAGES:
                 there = sorted(p.name for p in Path(root).iterdir() if p.is_dir()) if Path(root).is_dir() else []
                 raise VocoError(f"{root}: no folder {name}; there are {', '.join(there) or 'none'}")
         if "://" in root:
             _fetch(root, names, out, work / "fetched", self.settings)
             return
-        for name in (*names, "images.parquet"):
+        for name in (*names, IMAGES):
             if Path(root, name).is_dir():
                 shutil.copytree(Path(root, name), out / name, symlinks=False)
             elif Path(root, name).is_file():
@@ -160,7 +163,8 @@ def _listing(source: str, below: str, file: str, cache: Path, settings: Mapping[
 
 def _fetch(root: str, names: tuple[str, ...], out: Path, cache: Path, settings: Mapping[str, Any]) -> None:
     """Official files from a store that can list them."""
-    opened = open_source(root, cache, endpoint_url=settings.get("endpoint_url"))
+    listed = names[0] if len(names) == 1 else ""
+    opened = open_source(root, cache, listed=listed, endpoint_url=settings.get("endpoint_url"))
     try:
         for name in names:
             states = list(opened.states(name))

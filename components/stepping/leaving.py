@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any, NoReturn
 
 EXECUTOR = "kfp.dsl.executor_main"
 """What KFP starts for a task and nothing else."""
@@ -32,22 +33,26 @@ def leaves_at_once() -> Iterator[None]:
 class _End:
     def __init__(self) -> None:
         self.well = False
-        self._usual = sys.excepthook
-        sys.excepthook = self._failed
+        self._usual, self._exit = sys.excepthook, sys.exit
+        sys.excepthook, sys.exit = self._failed, self._exits
         atexit.register(self._leave)
 
     def _failed(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         self.well = False
         self._usual(kind, error, trace)
 
+    def _exits(self, status: Any = None) -> NoReturn:
+        self.well = False
+        self._exit(status)
+
     def _leave(self) -> None:
         if not self.well:
             return
         if "multiprocessing" in sys.modules:
-            import multiprocessing
+            import multiprocessing  # its own end comes after this one, and so never
 
             for child in multiprocessing.active_children():
-                child.terminate()
+                child.kill()
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,6 +5,7 @@ New shared memory for each batch costs a worker a tenth of its time: every page 
 
 import math
 import mmap
+import os
 import weakref
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ class Rooms:
     def __init__(self, workers: int, each: int, room_bytes: int) -> None:
         """each: rooms of a worker."""
         self.each, self.room_bytes = each, room_bytes
+        self._reader = os.getpid()
         self._taken = np.frombuffer(mmap.mmap(-1, workers * each), dtype=np.uint8)
         self._bytes = np.frombuffer(mmap.mmap(-1, workers * each * room_bytes), dtype=np.uint8)
 
@@ -65,4 +67,5 @@ class Rooms:
         return self._bytes[number * self.room_bytes : (number + 1) * self.room_bytes]
 
     def _free(self, number: int) -> None:
-        self._taken[number] = FREE
+        if os.getpid() == self._reader:  # a forked child's copy going says nothing of the reader's
+            self._taken[number] = FREE

@@ -89,6 +89,8 @@ def scaled(picture: Image.Image, width: int, height: int) -> Image.Image:
     """Bicubic, as Pillow does it but for a last unit here and there; torch takes a quarter of the time."""
     if picture.size == (width, height):
         return picture
+    if min(width, height) == 1:  # torch gets one column wrong where it has no vector instructions
+        return picture.resize((width, height), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
     small = functional.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
     return Image.merge("RGB", [Image.fromarray(channel) for channel in small[0].numpy()])

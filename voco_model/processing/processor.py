@@ -91,6 +91,11 @@ class VocoProcessor(ProcessorMixin):
     def squares(self, picture: Source | np.ndarray, where: str = "image") -> list[Any]:
         """A picture as the squares that the tower sees; each is compressed on its own. A square stays as it is."""
         if isinstance(picture, np.ndarray):
+            if picture.dtype != np.uint8 or picture.shape != (self.size, self.size, 3):
+                raise VocoError(
+                    f"{where}: an array of {picture.dtype} {picture.shape} is no square; give ({self.size},"
+                    f" {self.size}, 3) bytes, or a picture"
+                )
             return [picture]
         red, green, blue = (int(255 * x) for x in self.image_processor.image_mean)
         return squares(open_picture(picture, where), self.aspect, self.size, (red, green, blue))

@@ -151,7 +151,7 @@ def _write_text(sequence: Sequence, pieces: list[Text], coded: Coded) -> None:
     begin = 0
     for piece in pieces:
         end = begin + len(piece.text)
-        if piece.answer:
+        if piece.answer and piece.text:
             for some, until in _tokens_of(offsets, begin, end):
                 sequence.learn(first + some, first + until)
         begin = end

@@ -7,10 +7,13 @@ import pytest
 
 from components.attesting.trust import trusted_keys
 from components.auditing import raw
+from components.auditing.copies import check_output
+from components.auditing.items import RIGHT, Item
 from components.auditing.lineage import gather, read_lineage, signed_lineage, write_lineage
 from components.auditing.raw import check_raw
 from components.promoting import deciding
 from components.promoting.registry import Registry
+from components.stepping.code import Code
 from components.stepping.perform import Assignment, perform
 from pipelines.cli import main
 from tests.components.auditing.runs import raw_data, whole_run
@@ -25,8 +28,13 @@ def ingested(folder, settings):
     return read_lineage(write_lineage(signed_lineage(gather({"ingest": record}, "run-1"), None), folder))[0]
 
 
-def verdicts(lineage):
-    return {item.name: (item.verdict, item.why) for item in check_raw(lineage, trusted_keys())}
+def verdicts(lineage, made=None):
+    """made: what is known of the data that was ingested; None asks."""
+    made = made or check_output(lineage.entry("ingest"), "data", deep=True)
+    return {item.name: (item.verdict, item.why) for item in check_raw(lineage, trusted_keys(), made)}
+
+
+RIGHT_DATA = Item("ingest", "data", "output", "", "", RIGHT)
 
 
 @pytest.fixture
@@ -69,8 +77,8 @@ def test_what_is_gone_is_no_pass(lineage, folder):
     (folder / "raw/pictures/2.png").unlink()
     shutil.rmtree(folder / "raw/benchmarks/gqa")
     found = verdicts(lineage)
-    assert found["captions"] == ("unknown", "not there any more: pictures/2.png")
-    assert found["benchmarks"][0] == "unknown"
+    assert found["captions"] == ("unknown", "pictures/2.png: not there any more")
+    assert found["gqa"][0] == "unknown"
     shutil.rmtree(folder / "raw")
     found = verdicts(lineage)
     assert {verdict for verdict, _ in found.values()} == {"unknown"}
@@ -85,7 +93,63 @@ def test_without_what_was_ingested_there_is_nothing_to_compare_with(lineage, fol
 def test_nobody_else_says_from_where_to_fetch(lineage, folder, monkeypatch):
     monkeypatch.setattr(raw, "open_source", lambda *_, **__: pytest.fail("was fetched from"))
     (folder / "other").mkdir()
-    assert [one.verdict for one in check_raw(lineage, {})] == ["unknown"]
+    assert [one.verdict for one in check_raw(lineage, {}, RIGHT_DATA)] == ["unknown"]
+
+
+def test_a_changed_file_is_found_beside_others_that_cannot_be_read(lineage, folder, monkeypatch):
+    flip(folder / "raw/pictures/1.png")
+    (folder / "raw/pictures/0.png").unlink()
+    usual = raw.sha256_of
+
+    def refused(path):
+        if path.name == "2.png":
+            raise PermissionError("not yours")
+        return usual(path)
+
+    monkeypatch.setattr(raw, "sha256_of", refused)
+    assert verdicts(lineage)["captions"] == ("wrong", "other bytes: pictures/1.png")
+
+
+def test_errors_are_told_before_what_is_gone_and_end_after_some(lineage, folder, monkeypatch):
+    (folder / "raw/pictures/0.png").unlink()
+    monkeypatch.setattr(raw, "sha256_of", lambda path: 1 / 0)
+    verdict, why = verdicts(lineage, RIGHT_DATA)["captions"]
+    assert verdict == "unknown"
+    assert why.startswith("captions.json: division by zero")
+    assert why.endswith("and 1 more")
+    monkeypatch.setattr(raw, "MOST_ERRORS", 1)
+    assert "not fetched, as many before" in verdicts(lineage, RIGHT_DATA)["captions"][1]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("captions/dataset.json", '{"source": {"annotations": "captions.json", "annotations_digest": "0"}}'),
+        ("captions/dataset.json", "[]"),
+        ("captions/manifest.parquet", "no table"),
+        ("captions/sources.parquet", ""),
+        ("data.json", '{"benchmarks": {"gqa": 5}}'),
+        ("data.json", '{"benchmarks": {}}'),
+        ("data.json", '{"benchmarks": ["gqa"]}'),
+        ("data.json", "null"),
+    ],
+)
+def test_whatever_stands_where_the_data_were_is_no_traceback_and_no_pass(lineage, folder, file, content):
+    """Held to its digest, it is not even read."""
+    (folder / "out/data" / file).write_text(content)
+    assert verdicts(lineage).popitem()[1][0] == "unknown"
+    found = {verdict for verdict, _ in verdicts(lineage, RIGHT_DATA).values()}
+    assert "unknown" in found
+    assert "wrong" not in found
+
+
+def test_a_relative_folder_may_be_another_one_here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    settings = raw_data(folder / "raw")
+    lineage = ingested(folder, settings | {"source": "raw"})
+    assert verdicts(lineage)["captions"][0] == "right"
+    flip(folder / "raw/pictures/0.png")
+    assert verdicts(lineage)["captions"][0] == "unknown"
 
 
 def test_the_small_world_is_drawn_again(folder, monkeypatch):
@@ -104,10 +168,12 @@ def test_the_small_world_is_drawn_again(folder, monkeypatch):
 
     monkeypatch.setattr(raw.Sets, "drawn", odd)
     assert "wrong" in {verdict for verdict, _ in verdicts(lineage).values()}
-    monkeypatch.setattr(raw, "packages", lambda: "pillow==1.0\n")
-    found = verdicts(lineage)
-    assert "unknown" in {verdict for verdict, _ in found.values()}
-    assert "wrong" not in {verdict for verdict, _ in found.values()}, "other libraries may draw otherwise"
+    for name, other in (("packages", "pillow==1.0\n"), ("code", Code("c" * 40, False, "a" * 64))):
+        with monkeypatch.context() as patched:
+            patched.setattr(raw, name, lambda other=other: other)
+            found = {verdict for verdict, _ in verdicts(lineage).values()}
+        assert "unknown" in found
+        assert "wrong" not in found, "other libraries and other code may draw otherwise"
 
 
 def test_the_audit_reads_raw_data_only_when_asked(mlflow_uri, folder, monkeypatch, capsys):

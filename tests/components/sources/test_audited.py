@@ -1,6 +1,7 @@
 """An audit fetches raw data from the store again, at the versions that were read."""
 
 from components.attesting.trust import trusted_keys
+from components.auditing.copies import check_output
 from components.auditing.raw import check_raw
 from tests.components.auditing.runs import raw_data
 from tests.components.auditing.test_raw import ingested
@@ -15,7 +16,8 @@ def settings_of(tmp_path, bucket, endpoint):
 
 
 def verdicts(lineage):
-    return {item.name: item.verdict for item in check_raw(lineage, trusted_keys())}
+    made = check_output(lineage.entry("ingest"), "data", deep=True)
+    return {item.name: item.verdict for item in check_raw(lineage, trusted_keys(), made)}
 
 
 def prepared(client, bucket, endpoint, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 PROGRAM = """
-import atexit, multiprocessing, os, sys, time
+import atexit, multiprocessing.util, os, signal, sys, time
 from importlib.machinery import ModuleSpec
 from components.stepping.leaving import leaves_at_once
 
@@ -20,7 +20,6 @@ class Slow:
 kept = Slow()
 with leaves_at_once():
     atexit.register(print, "asked for while at work")
-    child = multiprocessing.Process(target=time.sleep, args=(600,), daemon=False)
     {within}
 {after}
 print("written", end="")
@@ -38,8 +37,11 @@ def test_after_good_work_nothing_is_taken_apart_but_all_is_written():
     assert done.stdout == "writtenasked for while at work\n"
 
 
-def test_children_are_not_waited_for():
-    done = ended(within="child.daemon = True; child.start()")
+def test_children_are_ended_even_those_that_ignore_a_request():
+    """The output is read to its end: a child that lived on would hold it for ten minutes."""
+    deaf = "lambda: (signal.signal(signal.SIGTERM, signal.SIG_IGN), time.sleep(600))"
+    child = f"multiprocessing.Process(target={deaf}, daemon=True)"
+    done = ended(within=f"{child}.start(); time.sleep(0.5)")
     assert done.returncode == 0
     assert "taken apart" not in done.stdout
 
@@ -50,6 +52,7 @@ def test_children_are_not_waited_for():
         ("raise ValueError('of the work')", "", 1, "ValueError: of the work"),
         ("pass", "raise ValueError('of what came after')", 1, "ValueError: of what came after"),
         ("sys.exit(75)", "", 75, ""),
+        ("pass", "sys.exit(75)", 75, ""),
     ],
 )
 def test_a_failure_keeps_its_status_and_traceback(within, after, status, said):

@@ -26,6 +26,7 @@ from voco_model.config import preset
 from voco_model.data.collating import Reading, TrainingBatch
 from voco_model.data.grouping import BatchPolicy
 from voco_model.data.loading import TrainingLoader
+from voco_model.data.rooms import Lent, Rooms
 from voco_model.errors import VocoError
 from voco_model.model import VocoForConditionalGeneration
 from voco_model.pixels import plain_room, prepared
@@ -317,6 +318,16 @@ def test_the_model_prepares_bytes_as_the_processor_does(mixed):
         made(**batch.inputs | {"pixel_values": p}) for p in (batch.inputs["pixel_values"], floats)
     )
     assert torch.equal(of_bytes.loss, of_floats.loss)
+
+
+def test_workers_hand_pictures_over_in_shared_rooms(mixed, monkeypatch):
+    given, usual = [], Rooms.receive
+    monkeypatch.setattr(Rooms, "receive", lambda self, one: given.append(one) or usual(self, one))
+    for _ in loader(mixed, batch_size=1, workers=1):
+        pass
+    lent = [one for one in given if isinstance(one, Lent)]
+    assert len(lent) == len(given) > 4
+    assert len({one.room for one in lent}) <= 4, "the same rooms again"
 
 
 def test_workers_hand_over_what_is_made_here(mixed):

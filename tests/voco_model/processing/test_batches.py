@@ -1,5 +1,6 @@
 """Conversations and pictures to batches: templates, labels, blocks, padding."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from tests.voco_model.worlds import model
 from voco_model.config import preset
 from voco_model.errors import VocoError
 from voco_model.processing.processor import VocoProcessor
+from voco_model.processing.sequence import IGNORE, Sequence, _write_text
+from voco_model.processing.templates import Text
 from voco_model.processing.tokenizer import SPECIAL
 from voco_model.segments import Kind, find_blocks
 
@@ -191,3 +194,26 @@ def test_the_processor_is_saved_with_its_options(tmp_path):
     assert first.keys() == second.keys()
     assert all(torch.equal(first[k], second[k]) for k in first)
     assert (again.positions, again.aspect, again.template) == ("layout", "tiles", "chatml")
+
+
+def test_an_array_is_a_square_of_bytes_or_refused():
+    own = processor()
+    for array in (np.zeros((own.size, own.size, 3)), np.zeros((own.size, 5, 3), np.uint8)):
+        with pytest.raises(VocoError, match=r"conversation 0, image 0: an array of .* is no square"):
+            own(["<image>\nq"], [[array]])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "learned"),
+    [
+        ([Text("ab"), Text("cd", answer=True), Text("e")], [False, True, True, False, False]),
+        ([Text("ab"), Text("", answer=True), Text("cde")], [False] * 5),
+        ([Text("a"), Text("b", answer=True), Text("cde")], [False, True, False, False, False]),
+    ],
+)
+def test_a_token_is_learned_where_it_covers_any_of_an_answer(pieces, learned):
+    """The tokens: a, bc, d, one that covers nothing, e."""
+    offsets = [(0, 1), (1, 3), (3, 4), (4, 4), (4, 5)]
+    sequence = Sequence()
+    _write_text(sequence, pieces, {"abcde": ([5, 6, 7, 8, 9], offsets)})
+    assert [label != IGNORE for label in sequence.labels] == learned

@@ -28,7 +28,8 @@ def test_pad_keeps_the_whole_picture_and_square_its_middle():
 
 
 @pytest.mark.parametrize(
-    ("size", "to"), [((64, 48), (30, 22)), ((640, 480), (336, 252)), ((9, 7), (33, 26)), ((300, 2), (30, 1))]
+    ("size", "to"),
+    [((64, 48), (30, 22)), ((640, 480), (336, 252)), ((9, 7), (33, 26)), ((300, 2), (30, 1)), ((2, 300), (1, 30))],
 )
 def test_scaling_is_pillows_but_for_a_last_unit(size, to):
     picture = Image.fromarray(np.random.default_rng(3).integers(0, 255, (*size[::-1], 3), dtype=np.uint8))
@@ -46,8 +47,9 @@ import hashlib, torch, numpy as np
 from PIL import Image
 from voco_model.processing.pictures import squares
 torch.set_num_threads(THREADS)
-picture = Image.fromarray(np.random.default_rng(5).integers(0, 255, (480, 641, 3), dtype=np.uint8))
-print(hashlib.sha256(squares(picture, "pad", 336, (1, 2, 3))[0].tobytes()).hexdigest())
+for size in ((480, 641), (641, 480), (5000, 1), (1, 5000), (640, 2), (900, 20), (1, 1), (40, 30)):
+    picture = Image.fromarray(np.random.default_rng(5).integers(0, 255, (*size, 3), dtype=np.uint8))
+    print(hashlib.sha256(squares(picture, "pad", 336, (1, 2, 3))[0].tobytes()).hexdigest())
 """
     digests = set()
     for capability, threads in (("default", 1), ("avx2", 1), ("avx2", 2)):
