@@ -222,8 +222,12 @@ def _wait_before_building() -> None:
 def _wait() -> None:
     """Until any signal: a test knows then where it strikes."""
     signal.signal(signal.SIGUSR1, lambda *_: None)
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told)
     print("waits", file=sys.stderr, flush=True)
-    signal.pause()
+    select.select([heard], [], [])  # not pause(): the signal may be there before that begins, and then never again
+    signal.set_wakeup_fd(before)
 
 
 def _noisy(module, _, out):
