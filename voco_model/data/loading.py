@@ -81,7 +81,7 @@ class TrainingLoader:
         self.epoch, self.next_batch = 0, 0
         self._failed = 0
         self._collator = Collator(self.catalogue, processor, reading)
-        self._square_bytes = 3 * processor.size**2
+        self._picture_bytes = processor.most_squares * 3 * processor.size**2
         self._places = processor.n_vision + processor.n_voco
         self._lengths = expected_lengths(self.catalogue, reading, self._places)
         self.batches_per_epoch = len(self.plan(0))
@@ -129,8 +129,8 @@ class TrainingLoader:
         """Room for each worker's batches on their way: those asked for ahead, the one read, and the one before."""
         groups = -(-self.policy.batch_size // (self.world_size * self.parts))
         frames = max(map(self.reading.pictures, self.catalogue.durations.tolist()), default=0)
-        squares = groups * math.ceil(max(frames, 1))
-        return Rooms(self.workers, AHEAD + 2, min(squares * self._square_bytes, MOST_ROOM))
+        pictures = groups * math.ceil(max(frames, 1))
+        return Rooms(self.workers, AHEAD + 2, min(pictures * self._picture_bytes, MOST_ROOM))
 
     def _shares(self, epoch: int) -> Iterator[Share]:
         """What is left of an epoch; all of it where the position is in another."""

@@ -28,7 +28,7 @@ class Rooms:
     """Rooms of one size, some for each worker; made before the workers are forked, so that all see the same.
 
     Only its worker takes a room, and only the reader frees it, so no lock is needed. A worker without a free
-    room, or with more than one holds, uses memory of its own, which torch then hands over in its own way.
+    room, or with more than one holds, uses new shared memory, as torch's own collation does.
     """
 
     def __init__(self, workers: int, each: int, room_bytes: int) -> None:
@@ -44,7 +44,8 @@ class Rooms:
         own = range(worker * self.each, (worker + 1) * self.each)
         free = next((number for number in own if self._taken[number] == FREE), None)
         if free is None or size > self.room_bytes:
-            return torch.empty(shape, dtype=torch.uint8)
+            shared = torch.UntypedStorage._new_shared(size)
+            return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
         return torch.from_numpy(self._of(free)[:size]).view(shape)
 
     def hand_over(self, tensor: Tensor) -> Tensor | Lent:

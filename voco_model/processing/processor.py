@@ -14,7 +14,7 @@ from voco_model.config import VocoConfig
 from voco_model.errors import VocoError
 from voco_model.pixels import Preparation, Room, clip_preparation, value_table
 from voco_model.processing.batching import Item, Shelf, collate
-from voco_model.processing.pictures import ASPECTS, Source, open_picture, squares
+from voco_model.processing.pictures import ASPECTS, TILE_GRIDS, Source, open_picture, squares
 from voco_model.processing.sequence import INTEGERS, BlockShape, Coded, Controls, Sequence, code, write
 from voco_model.processing.templates import IMAGE_TAGS, Piece, Turn, template_named, turns_of
 from voco_model.processing.tokenizer import voco_id
@@ -87,6 +87,11 @@ class VocoProcessor(ProcessorMixin):
     def size(self) -> int:
         """The side of the squares that the tower sees."""
         return int(self.image_processor.size["height"])
+
+    @property
+    def most_squares(self) -> int:
+        """Squares that one picture makes at most."""
+        return 1 + max(columns * rows for columns, rows in TILE_GRIDS) if self.aspect == "tiles" else 1
 
     def squares(self, picture: Source | np.ndarray, where: str = "image") -> list[Any]:
         """A picture as the squares that the tower sees; each is compressed on its own. A square stays as it is."""

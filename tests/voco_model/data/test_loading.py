@@ -330,6 +330,14 @@ def test_workers_hand_pictures_over_in_shared_rooms(mixed, monkeypatch):
     assert len({one.room for one in lent}) <= 4, "the same rooms again"
 
 
+def test_tiles_have_room_too(tmp_path, monkeypatch):
+    write(tmp_path / "set", [Item(media=png(n, (40, 90))) for n in range(3)])
+    given, usual = [], Rooms.receive
+    monkeypatch.setattr(Rooms, "receive", lambda self, one: given.append(one) or usual(self, one))
+    list(TrainingLoader(tmp_path / "set", processor(aspect="tiles"), BatchPolicy(1), workers=1))
+    assert [isinstance(one, Lent) for one in given] == [True] * 3
+
+
 def test_workers_hand_over_what_is_made_here(mixed):
     for here, there in zip(loader(mixed), loader(mixed, workers=1), strict=True):
         assert here.ids == there.ids

@@ -53,5 +53,6 @@ def test_what_is_larger_than_a_room_or_not_in_one_goes_as_it_is():
     rooms = Rooms(1, 1, 95)
     large, foreign = filled(rooms, 1), torch.ones(3)
     assert rooms.hand_over(large) is large
+    assert large.is_shared(), "torch then copies nothing"
     assert rooms.hand_over(foreign) is foreign
     assert rooms.receive(foreign) is foreign
